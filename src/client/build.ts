@@ -1,0 +1,19 @@
+import { Failure } from "../lib/failure.ts";
+import type { BuildEvent } from "./events.ts";
+import type { BuildReport } from "./report.ts";
+import type { BuildRequest } from "./request.ts";
+
+/**
+ * A build under way. Iterate once for its events; the iteration ends after `summary` and does not throw. Leaving the loop early does not
+ * cancel: abort the request's signal for that.
+ */
+export interface BuildRun extends AsyncIterable<BuildEvent> {
+  /** Resolves when every output is valid here. Rejects with a `Failure`; with a `BuildFailure` if the build ran on the builder and failed. */
+  readonly result: Promise<BuildReport>;
+}
+
+/** Builds on someone else's machine: evaluates here, sends what is missing, builds there, imports the outputs here. Starts at once. */
+export function build(_request: BuildRequest): BuildRun {
+  const result = Promise.reject(new Failure("failed", "this machine", "building is not there yet"));
+  return { result, async *[Symbol.asyncIterator]() {} };
+}

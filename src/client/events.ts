@@ -1,0 +1,77 @@
+import type { BuildReport, PlannedDerivation } from "./report.ts";
+
+/** How far a transfer has come. Bytes are bytes of NAR, as the paths unpack. */
+export interface TransferProgress {
+  readonly paths: number;
+  readonly totalPaths: number;
+  readonly bytes: number;
+  /** May grow while the other side is still asked. */
+  readonly totalBytes: number;
+  /** Bytes that crossed the wire, after compression. */
+  readonly wireBytes: number;
+}
+
+/** What happens while a build runs. Texts from the builder are bounded and free of terminal escapes. */
+export type BuildEvent =
+  /** Nix has evaluated. `upToDate`: every output is valid here and nothing more will happen. */
+  | {
+      readonly kind: "evaluated";
+      readonly derivations: readonly PlannedDerivation[];
+      readonly upToDate: boolean;
+      readonly milliseconds: number;
+    }
+  /** Something the person should know; the build goes on. */
+  | { readonly kind: "warning"; readonly text: string }
+  /** A connection is being made; `attempt` counts from 1. */
+  | { readonly kind: "connecting"; readonly endpointId: string; readonly attempt: number }
+  /** The builder has answered `Present`. `as` is for example `ticket:friend`. */
+  | {
+      readonly kind: "connected";
+      readonly endpointId: string;
+      readonly as: string;
+      readonly builderVersion: string;
+      readonly path: "direct" | "relay" | "unknown";
+    }
+  /** The connection was lost; it is made again after this wait. */
+  | { readonly kind: "reconnecting"; readonly reason: string; readonly waitMilliseconds: number }
+  /** The build has an id. `attached`: it is an unfinished one of an earlier run. */
+  | { readonly kind: "opened"; readonly buildId: string; readonly attached: boolean }
+  /** The builder has said what it lacks, of `of` paths in all. */
+  | { readonly kind: "missing"; readonly paths: number; readonly bytes: number; readonly of: number }
+  /** Inputs go up; at most about ten a second. */
+  | ({ readonly kind: "upload" } & TransferProgress)
+  /** It waits for a slot; place from 1. */
+  | { readonly kind: "queued"; readonly position: number }
+  /** It has a slot. */
+  | { readonly kind: "started" }
+  /** A derivation is being built, or a path substituted. */
+  | {
+      readonly kind: "derivation-started";
+      readonly activity: number;
+      readonly path: string;
+      readonly substituted: boolean;
+    }
+  | { readonly kind: "derivation-phase"; readonly activity: number; readonly path: string; readonly phase: string }
+  | { readonly kind: "derivation-finished"; readonly activity: number; readonly path: string }
+  /** A line of log. `path` is the derivation's, or empty for Nix itself. */
+  | { readonly kind: "log"; readonly activity: number; readonly path: string; readonly text: string }
+  /** Lines were left out because nobody took them in time. */
+  | { readonly kind: "log-skipped"; readonly lines: number }
+  /** Counts of derivations. */
+  | {
+      readonly kind: "progress";
+      readonly done: number;
+      readonly expected: number;
+      readonly running: number;
+      readonly failed: number;
+    }
+  /** An output is valid on the builder; its download begins. */
+  | { readonly kind: "output-ready"; readonly drvPath: string; readonly name: string; readonly path: string }
+  /** Outputs come down; at most about ten a second. */
+  | ({ readonly kind: "download" } & TransferProgress)
+  /** A requested output and its closure are valid here. */
+  | { readonly kind: "imported"; readonly path: string }
+  /** A result link was made. */
+  | { readonly kind: "linked"; readonly link: string; readonly path: string }
+  /** The last event, also of a build that failed. */
+  | { readonly kind: "summary"; readonly report: BuildReport };
