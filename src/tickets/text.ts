@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type TicketText, TicketTextSchema } from "../../gen/drvthru/v1/tickets_pb.js";
+import { decodeBase32, encodeBase32 } from "../lib/base32.ts";
+import { Failure } from "../lib/failure.ts";
+import { type EndpointId, idFromBytes, idToBytes, type TicketId } from "../lib/ids.ts";
+import { idOfSecret } from "./proof.ts";
+
+/** What a ticket's text says. */
+export interface TicketContents {
+  readonly endpointId: EndpointId;
+  /** At most 8 URLs of at most 256 bytes. */
+  readonly relayUrls: readonly string[];
+  /** At most 32 of IP:PORT. */
+  readonly addresses: readonly string[];
+  /** 32 bytes: whoever has them may spend the ticket. */
+  readonly secret: Uint8Array;
+  /** The builder's Nix signing key as name:base64. */
+  readonly signingKey: string;
+}
+
+/** What a ticket's text says, with the id that follows from its secret. */
+export interface ParsedTicket extends TicketContents {
+  readonly id: TicketId;
+}
+
+const PREFIX = "drvthru";
+const VERSION = 1;
+const CHECKSUM_BYTES = 4;
+/** Longer than any ticket within the limits of its fields. */
+const MAX_CHARACTERS = 16_384;
+
+/** The one line of text that is handed out. */
+export function formatTicket(contents: TicketContents): string {
+  const { relayUrls, addresses, secret, signingKey } = contents;
+  const endpointId = idToBytes(contents.endpointId);
+  const fields = {
+    version: VERSION,
+    endpointId,
+    relayUrls: [...relayUrls],
+    addresses: [...addresses],
+    secret,
+    signingKey,
+  };
+  const message = create(TicketTextSchema, fields);
+  const problem = contentProblem(message);
+  if (problem !== undefined) throw new Error(`no ticket can say this: ${problem}`);
+  const payload = toBinary(TicketTextSchema, message);
+  return PREFIX + encodeBase32(Buffer.concat([payload, checksum(payload)]));
+}
+
+/** Reads a ticket's text; white space around it and upper case do not matter. Throws a usage {@link Failure} that never repeats the text. */
+export function parseTicket(text: string): ParsedTicket {
+  const line = text.trim().toLowerCase();
+  if (line === "") throw bad("the ticket is empty");
+  if (line.length > MAX_CHARACTERS) throw bad(`this is not a ticket: it has more than ${MAX_CHARACTERS} characters`);
+  if (!line.startsWith(PREFIX)) throw bad(`this is not a ticket: a ticket begins with ${PREFIX}`);
+  const payload = checkedPayload(line.slice(PREFIX.length));
+  const message = decode(payload);
+  if (message.version !== VERSION) {
+    throw bad("this ticket was made by a newer version of drv-thru", "update drv-thru on this machine");
+  }
+  const problem = contentProblem(message);
+  const endpointId = idFromBytes<EndpointId>(message.endpointId);
+  if (problem !== undefined || endpointId === undefined) throw bad(`this ticket cannot be used: ${problem}`);
+  const { relayUrls, addresses, secret, signingKey } = message;
+  return { id: idOfSecret(secret), endpointId, relayUrls, addresses, secret, signingKey };
+}
+
+function checkedPayload(body: string): Uint8Array {
+  const bytes = decodeBase32(body);
+  if (bytes === undefined || bytes.length <= CHECKSUM_BYTES) throw bad("the ticket is damaged or incomplete");
+  const payload = bytes.subarray(0, -CHECKSUM_BYTES);
+  if (checksum(payload).equals(bytes.subarray(-CHECKSUM_BYTES))) return payload;
+  // The earlier program's texts begin with a zero byte; ours never do.
+  if (bytes[0] === 0) throw bad("this ticket was made by an earlier version of drv-thru, or it is damaged");
+  throw bad("the ticket is damaged or incomplete");
+}
+
+function checksum(payload: Uint8Array): Buffer {
+  return createHash("sha256").update("drv-thru/ticket/1\0").update(payload).digest().subarray(0, CHECKSUM_BYTES);
+}
+
+function decode(payload: Uint8Array): TicketText {
+  try {
+    return fromBinary(TicketTextSchema, payload);
+  } catch (cause) {
+    throw new Failure("usage", "this machine", "the ticket is damaged or incomplete", { cause });
+  }
+}
+
+function contentProblem(ticket: TicketText): string | undefined {
+  if (ticket.endpointId.length !== 32) return "its endpoint id is not 32 bytes";
+  if (ticket.secret.length !== 32) return "its secret is not 32 bytes";
+  if (ticket.relayUrls.length > 8) return "it names more than 8 relays";
+  if (ticket.addresses.length > 32) return "it names more than 32 addresses";
+  if (!ticket.relayUrls.every(isRelayUrl)) return "a relay of it is not a URL";
+  if (!ticket.addresses.every(isAddress)) return "an address of it is not IP:PORT";
+  return isSigningKey(ticket.signingKey) ? undefined : "its signing key is not name:base64";
+}
+
+function isRelayUrl(text: string): boolean {
+  return (
+    Buffer.byteLength(text) <= 256 && !/[\s\p{Cc}]/u.test(text) && /^https?:$/.test(URL.parse(text)?.protocol ?? "")
+  );
+}
+
+function isAddress(text: string): boolean {
+  const match = /^(?:\[([0-9a-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})$/i.exec(text);
+  if (match === null) return false;
+  const port = Number(match[3]);
+  return port >= 1 && port <= 65_535 && (match[1] === undefined ? isIP(match[2] ?? "") === 4 : isIP(match[1]) === 6);
+}
+
+function isSigningKey(text: string): boolean {
+  const match = /^[^:\s\p{Cc}]{1,128}:([A-Za-z0-9+/]{43}=)$/u.exec(text);
+  return match !== null && Buffer.from(match[1] ?? "", "base64").length === 32;
+}
+
+function bad(message: string, fix = "copy the whole line again, or ask the builder's owner for a new ticket"): Failure {
+  return new Failure("usage", "this machine", message, { fix });
+}
