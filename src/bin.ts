@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+import("./cli/main.ts").then(m => m.main());

@@ -1,0 +1,146 @@
+import { Command, Option } from "clipanion";
+import type { BuildRequest, Evaluation } from "../../client/request.ts";
+import type { BuildTarget } from "../../client/target.ts";
+import { Failure } from "../../lib/failure.ts";
+import { showBuild } from "../build-output.ts";
+import { DrvThruCommand } from "../command.ts";
+import { checkTargetFlags, serverFrom, ticketFrom } from "../target.ts";
+
+/** `build`: as `nix build` does, on somebody else's machine. */
+export class BuildCommand extends DrvThruCommand {
+  static override paths = [["build"]];
+  static usageLine = "[INSTALLABLE]... [options]";
+  static override usage = Command.Usage({
+    description: "Build installables on a builder and import their outputs here",
+    details:
+      "Evaluates here, sends what the builder lacks, builds there, imports the signed outputs here. Store paths go to stdout.\n" +
+      "Outputs that are valid here already need no builder and no network.",
+    examples: [
+      ["With a ticket", "drv-thru build nixpkgs#hello --ticket drvthru..."],
+      ["The flake in this folder; the ticket from the environment", "DRV_THRU_TICKET=drvthru... drv-thru build"],
+      [
+        "An attribute of a file, without a result link",
+        "drv-thru build -f default.nix app --no-link --ticket-file ticket.txt",
+      ],
+      ["A builder that trusts this client's key", "drv-thru build .#app --server ENDPOINT_ID --address 192.0.2.7:4433"],
+    ],
+  });
+
+  installables = Option.Rest({ name: "INSTALLABLE" });
+  ticket = Option.String("--ticket", { description: "T | the ticket; - reads it from stdin (or: DRV_THRU_TICKET)" });
+  ticketFile = Option.String("--ticket-file", { description: "PATH | a file with the ticket" });
+  server = Option.String("--server", {
+    description: "ID | a builder that trusts this client's key, by its endpoint id",
+  });
+  relayUrl = Option.Array("--relay-url", [], { description: "URL | a relay where --server is; repeatable" });
+  address = Option.Array("--address", [], { description: "IP:PORT | an address where --server is; repeatable" });
+  keyFile = Option.String("--key-file", { description: "PATH | the client key's file" });
+
+  outLink = Option.String("-o,--out-link", { description: "PATH | the link to the output (default ./result)" });
+  noLink = Option.Boolean("--no-link", false, { description: "make no link" });
+  keepGoing = Option.Boolean("-k,--keep-going", false, { description: "go on with what can be built after a failure" });
+  rebuild = Option.Boolean("--rebuild", false, { description: "build again on the builder and compare" });
+  narFetches = Option.String("--nar-fetches", {
+    env: "DRV_THRU_NAR_FETCHES",
+    description: "N | paths fetched at once (default: by the machine, 8 to 32)",
+  });
+
+  file = Option.String("-f,--file", { description: "FILE | evaluate this file; installables are attributes of it" });
+  expr = Option.String("--expr", { description: "EXPR | evaluate this expression; installables are attributes of it" });
+  impure = Option.Boolean("--impure", false, { description: "let the evaluation see the environment" });
+  refresh = Option.Boolean("--refresh", false, { description: "look up flakes again" });
+  overrideInput = Option.Array("--override-input", [], {
+    arity: 2,
+    description: "INPUT URL | another flake for an input; repeatable",
+  });
+  option = Option.Array("--option", [], {
+    arity: 2,
+    description: "NAME VALUE | a Nix setting for the evaluation; repeatable",
+  });
+  arg = Option.Array("--arg", [], {
+    arity: 2,
+    description: "NAME EXPR | an argument of the evaluated function; repeatable",
+  });
+  argstr = Option.Array("--argstr", [], { arity: 2, description: "NAME TEXT | likewise, as a string; repeatable" });
+  include = Option.Array("-I,--include", [], { description: "PATH | a place for <...> look-ups; repeatable" });
+  acceptFlakeConfig = Option.Boolean("--accept-flake-config", false, {
+    description: "take Nix settings from the flake",
+  });
+  noUpdateLockFile = Option.Boolean("--no-update-lock-file", false, {
+    description: "do not change the lock file's inputs",
+  });
+  noWriteLockFile = Option.Boolean("--no-write-lock-file", false, { description: "do not write the lock file" });
+
+  printBuildLogs = Option.Boolean("-L,--print-build-logs", false, {
+    description: "name the derivation in front of log lines",
+  });
+  quiet = Option.Boolean("--quiet", false, { description: "no progress and no log lines" });
+  verbose = Option.Boolean("-v,--verbose", false, { description: "say more: connection, transfers, each derivation" });
+  json = Option.Boolean("--json", false, { description: "print the outputs as JSON, as nix build does" });
+
+  async execute(): Promise<number> {
+    const request = await this.request();
+    const { build } = await import("../../client/build.ts");
+    return await showBuild(build(request), this.context, {
+      quiet: this.quiet,
+      verbose: this.verbose,
+      nameDerivations: this.printBuildLogs,
+      json: this.json,
+    });
+  }
+
+  /** Everything wrong with the flags is said before any work. */
+  private async request(): Promise<BuildRequest> {
+    checkTargetFlags(this);
+    if (this.outLink !== undefined && this.noLink) throw usage("--out-link and --no-link exclude each other");
+    if (this.file !== undefined && this.expr !== undefined) throw usage("--file and --expr exclude each other");
+    if (this.quiet && this.verbose) throw usage("--quiet and --verbose exclude each other");
+    return {
+      ...this.evaluation(),
+      target: await this.target(),
+      clientKeyFile: this.keyFile,
+      keepGoing: this.keepGoing,
+      rebuild: this.rebuild,
+      outLink: this.noLink ? undefined : (this.outLink ?? "result"),
+      narFetches: this.fetches(),
+      signal: this.context.signal,
+    };
+  }
+
+  private evaluation(): Evaluation {
+    return {
+      installables: this.installables,
+      file: this.file,
+      expr: this.expr,
+      impure: this.impure,
+      refresh: this.refresh,
+      overrideInputs: this.overrideInput,
+      nixOptions: this.option,
+      args: this.arg,
+      argstrs: this.argstr,
+      include: this.include,
+      acceptFlakeConfig: this.acceptFlakeConfig,
+      noUpdateLockFile: this.noUpdateLockFile,
+      noWriteLockFile: this.noWriteLockFile,
+      cwd: this.context.cwd,
+    };
+  }
+
+  private async target(): Promise<BuildTarget | undefined> {
+    const server = serverFrom(this);
+    if (server) return { server };
+    const ticket = await ticketFrom(this, this.context, { environment: true });
+    return ticket === undefined ? undefined : { ticket };
+  }
+
+  private fetches(): number | undefined {
+    if (this.narFetches === undefined) return undefined;
+    const count = /^[0-9]{1,3}$/.test(this.narFetches) ? Number(this.narFetches) : 0;
+    if (count >= 1 && count <= 64) return count;
+    throw usage(`--nar-fetches ${JSON.stringify(this.narFetches.slice(0, 40))} is not a number from 1 to 64`);
+  }
+}
+
+function usage(message: string): Failure {
+  return new Failure("usage", "this machine", message, { fix: "drv-thru build --help" });
+}

@@ -1,0 +1,24 @@
+import type { CommandClass } from "clipanion";
+import type { Io } from "../io.ts";
+import { BuildCommand } from "./build.ts";
+import { CompletionCommand } from "./completion.ts";
+import { KeyShowCommand } from "./key-show.ts";
+import { StatusCommand } from "./status.ts";
+import { TicketCreateCommand } from "./ticket-create.ts";
+import { TicketInspectCommand } from "./ticket-inspect.ts";
+import { TicketListCommand } from "./ticket-list.ts";
+import { TicketRevealCommand } from "./ticket-reveal.ts";
+import { TicketRevokeCommand } from "./ticket-revoke.ts";
+
+/** Every command, in the order in which help lists them. */
+export const commands: readonly CommandClass<Io>[] = [
+  BuildCommand,
+  StatusCommand,
+  TicketCreateCommand,
+  TicketListCommand,
+  TicketInspectCommand,
+  TicketRevealCommand,
+  TicketRevokeCommand,
+  KeyShowCommand,
+  CompletionCommand,
+];

@@ -1,0 +1,20 @@
+import type { BaseContext } from "clipanion";
+
+/** What a command may touch of the world: injected, so that tests run commands without a process of their own. */
+export interface Io extends BaseContext {
+  /** The folder that relative paths start from. */
+  readonly cwd: string;
+  /** Aborted by the first Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Whether stderr is a terminal that can redraw lines. */
+  readonly terminal: boolean;
+  /** Width of the terminal: its own, else `COLUMNS`, else 72. */
+  readonly columns: () => number;
+}
+
+/** The width to draw in: of the stream if it is a terminal, then `COLUMNS`, then 72. */
+export function widthOf(stream: { columns?: number }, env: Record<string, string | undefined>): number {
+  if (stream.columns !== undefined && stream.columns > 0) return stream.columns;
+  const wanted = Number(env["COLUMNS"]);
+  return Number.isInteger(wanted) && wanted > 0 ? wanted : 72;
+}

@@ -1,0 +1,129 @@
+import { Cli, type CommandClass, type Definition } from "clipanion";
+import { Failure } from "../lib/failure.ts";
+import { commands } from "./commands/index.ts";
+import { ExitCode } from "./exit.ts";
+import { commandHelp, overview, usageOf } from "./help.ts";
+import { type Io, widthOf } from "./io.ts";
+import { reportError } from "./report.ts";
+import { version } from "./version.ts";
+
+type Class = CommandClass<Io>;
+
+/** Runs one command line. Everything it prints goes through `io`; resolves with the exit code. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const cli = Cli.from<Io>([...commands], { binaryName: "drv-thru", enableColors: false });
+  const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  if (words.length === 0 && argv.length === 0) {
+    io.stderr.write(overview(cli.definitions(), version()));
+    return ExitCode.usage;
+  }
+  if (words[0] === "--version" || words[0] === "-V") {
+    io.stdout.write(`drv-thru ${version()}\n`);
+    return ExitCode.done;
+  }
+  try {
+    if (words[0] === "help" || words.includes("--help") || words.includes("-h")) return help(cli, words, io);
+    const command = parse(cli, argv, io);
+    return (await command.execute()) ?? ExitCode.done;
+  } catch (error) {
+    return reportError(error, io);
+  }
+}
+
+/** The program: runs the process's own arguments and leaves with the exit code. */
+export async function main(): Promise<void> {
+  const abort = new AbortController();
+  const interrupt = (signal: NodeJS.Signals) => {
+    if (abort.signal.aborted) process.exit(ExitCode.interrupted);
+    abort.abort(new Failure("cancelled", "this machine", signal === "SIGINT" ? "interrupted" : "stopped by SIGTERM"));
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  process.stdout.on("error", ignoreClosedPipe);
+  process.stderr.on("error", ignoreClosedPipe);
+  const code = await run(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    colorDepth: 1,
+    cwd: process.cwd(),
+    signal: abort.signal,
+    terminal: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
+    columns: () => widthOf(process.stderr, process.env),
+  });
+  process.exitCode = code;
+}
+
+/** `drv-thru … | head` closes our stdout early: that is the reader's choice, not a failure. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+function parse(cli: Cli<Io>, argv: readonly string[], io: Io) {
+  try {
+    return cli.process([...argv], io);
+  } catch (error) {
+    throw usageFailure(cli, argv, error);
+  }
+}
+
+/** clipanion lists every command that might have been meant; a person wants the one reason for the command they typed. */
+function usageFailure(cli: Cli<Io>, argv: readonly string[], error: unknown): Failure {
+  const found = findCommand(cli, argv);
+  if (!found) return unknownCommand(cli, argv);
+  const candidates: readonly { usage: string; reason: string | null }[] =
+    error instanceof Error && "candidates" in error && Array.isArray(error.candidates) ? error.candidates : [];
+  const reason = candidates.find(c => c.usage.startsWith(found.definition.path) && c.reason)?.reason;
+  const text = reason ?? (error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error));
+  return new Failure("usage", "this machine", lowerFirst(text.replace(/\.$/, "")), {
+    fix: `${found.definition.path} --help`,
+    cause: error,
+  });
+}
+
+function unknownCommand(cli: Cli<Io>, argv: readonly string[]): Failure {
+  const typed = argv.filter(word => !word.startsWith("-")).slice(0, 2);
+  const below = cli.definitions().filter(d => d.path.startsWith(`drv-thru ${typed[0]} `));
+  const known = (below.length > 0 ? below : cli.definitions()).map(d => d.path);
+  const what = typed.length === 0 ? `unknown option ${argv[0]}` : `unknown command "${typed.join(" ")}"`;
+  return new Failure("usage", "this machine", what, { fix: known.join("\n") });
+}
+
+function findCommand(cli: Cli<Io>, words: readonly string[]): { definition: Definition; command: Class } | undefined {
+  let best: { definition: Definition; command: Class; length: number } | undefined;
+  for (const command of commands) {
+    const definition = cli.definitions().find(d => d.path === pathOf(command));
+    for (const path of command.paths ?? []) {
+      const matches = path.every((word, i) => words[i] === word);
+      if (definition && matches && path.length > (best?.length ?? 0))
+        best = { definition, command, length: path.length };
+    }
+  }
+  return best;
+}
+
+function pathOf(command: Class): string {
+  return ["drv-thru", ...(command.paths?.[0] ?? [])].join(" ");
+}
+
+function help(cli: Cli<Io>, words: readonly string[], io: Io): number {
+  const asked = (words[0] === "help" ? words.slice(1) : words).filter(word => !word.startsWith("-"));
+  if (asked.length === 0) {
+    io.stdout.write(overview(cli.definitions(), version()));
+    return ExitCode.done;
+  }
+  const found = findCommand(cli, asked);
+  if (found) {
+    io.stdout.write(commandHelp(found.definition, usageOf(found.command)));
+    return ExitCode.done;
+  }
+  const below = cli.definitions().filter(d => d.path.startsWith(`drv-thru ${asked[0]} `));
+  if (below.length === 0) throw unknownCommand(cli, asked);
+  io.stdout.write(overview(below, version()));
+  return ExitCode.done;
+}
+
+function lowerFirst(text: string): string {
+  return text.slice(0, 1).toLowerCase() + text.slice(1);
+}

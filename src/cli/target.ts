@@ -1,0 +1,79 @@
+import { createReadStream } from "node:fs";
+import { resolve } from "node:path";
+import type { ServerTarget } from "../client/target.ts";
+import { Failure } from "../lib/failure.ts";
+import type { Io } from "./io.ts";
+import { readSecret } from "./secret.ts";
+
+/** The flags that name a builder. */
+export interface TargetFlags {
+  readonly ticket?: string | undefined;
+  readonly ticketFile?: string | undefined;
+  readonly server?: string | undefined;
+  readonly relayUrl?: readonly string[] | undefined;
+  readonly address?: readonly string[] | undefined;
+}
+
+/** Refuses flags that name two builders, before any work. */
+export function checkTargetFlags(flags: TargetFlags): void {
+  const given = [
+    flags.ticket !== undefined && "--ticket",
+    flags.ticketFile !== undefined && "--ticket-file",
+    flags.server !== undefined && "--server",
+  ].filter(flag => flag !== false);
+  if (given.length > 1) throw usage(`${given.join(" and ")} exclude each other`, "name one builder");
+  for (const [flag, values] of [["--relay-url", flags.relayUrl] as const, ["--address", flags.address] as const]) {
+    if (values !== undefined && values.length > 0 && flags.server === undefined) {
+      throw usage(
+        `${flag} says where --server is, and there is no --server`,
+        `--server ENDPOINT_ID ${flag} ${values[0]}`,
+      );
+    }
+  }
+}
+
+/** The ticket's text: from the flag, stdin, a file or `DRV_THRU_TICKET`; a flag wins over the environment. */
+export async function ticketFrom(
+  flags: TargetFlags,
+  io: Pick<Io, "stdin" | "env" | "cwd">,
+  options: { environment: boolean },
+): Promise<string | undefined> {
+  checkTargetFlags(flags);
+  if (flags.ticket === "-") return nonEmpty(await readSecret(io.stdin), "stdin");
+  if (flags.ticket !== undefined) return nonEmpty(flags.ticket.trim(), "--ticket");
+  if (flags.ticketFile !== undefined) return await fromFile(resolve(io.cwd, flags.ticketFile));
+  const fromEnvironment =
+    options.environment && flags.server === undefined ? io.env["DRV_THRU_TICKET"]?.trim() : undefined;
+  return fromEnvironment === "" ? undefined : fromEnvironment;
+}
+
+/** The builder that `--server` names. */
+export function serverFrom(flags: TargetFlags): ServerTarget | undefined {
+  if (flags.server === undefined) return undefined;
+  if (!/^[0-9a-f]{64}$/.test(flags.server)) {
+    throw usage(
+      `--server ${JSON.stringify(flags.server.slice(0, 80))} is not an endpoint id (64 hex digits)`,
+      "on the builder: drv-thru status",
+    );
+  }
+  return { endpointId: flags.server, relayUrls: flags.relayUrl ?? [], addresses: flags.address ?? [] };
+}
+
+async function fromFile(path: string): Promise<string> {
+  try {
+    return nonEmpty(await readSecret(createReadStream(path)), path);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Failure("usage", "this machine", `the ticket file ${path} cannot be read: ${why}`, { cause: error });
+  }
+}
+
+function nonEmpty(text: string, where: string): string {
+  if (text === "") throw usage(`there is no ticket in ${where}`, "on the builder: drv-thru ticket create");
+  return text;
+}
+
+function usage(message: string, fix: string): Failure {
+  return new Failure("usage", "this machine", message, { fix });
+}

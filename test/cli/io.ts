@@ -1,0 +1,41 @@
+import { PassThrough, Readable } from "node:stream";
+import type { Io } from "../../src/cli/io.ts";
+
+/** A world for one command line: what goes in, and what came out. */
+export interface TestIo {
+  readonly io: Io;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+}
+
+/** Makes the world. */
+export function testIo(
+  given: { stdin?: string; env?: Record<string, string>; terminal?: boolean; cwd?: string } = {},
+): TestIo {
+  const out = collect();
+  const err = collect();
+  return {
+    io: {
+      stdin: Readable.from(given.stdin === undefined ? [] : [Buffer.from(given.stdin)]),
+      stdout: out.stream,
+      stderr: err.stream,
+      env: given.env ?? {},
+      colorDepth: 1,
+      cwd: given.cwd ?? "/",
+      signal: new AbortController().signal,
+      terminal: given.terminal ?? false,
+      columns: () => 40,
+    },
+    stdout: out.text,
+    stderr: err.text,
+  };
+}
+
+function collect(): { stream: PassThrough; text: () => string } {
+  const stream = new PassThrough();
+  let text = "";
+  stream.on("data", chunk => {
+    text += String(chunk);
+  });
+  return { stream, text: () => text };
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { commands } from "../../src/cli/commands/index.ts";
+import { run } from "../../src/cli/main.ts";
+import { testIo } from "./io.ts";
+
+async function type(...argv: string[]) {
+  const world = testIo();
+  const code = await run(argv, world.io);
+  return { code, stdout: world.stdout(), stderr: world.stderr() };
+}
+
+test("no command prints the commands on stderr and exits 2", async () => {
+  const typed = await type();
+  assert.equal(typed.code, 2);
+  assert.equal(typed.stdout, "");
+  assert.match(typed.stderr, /ticket create {3}Make a ticket/);
+});
+
+test("every command has help with a verb, a usage line and an example", async () => {
+  for (const command of commands) {
+    const words = command.paths?.[0] ?? [];
+    const asked = await type(...words, "--help");
+    assert.equal(asked.code, 0, words.join(" "));
+    assert.equal(asked.stderr, "");
+    assert.match(asked.stdout, /^[A-Z][a-z]+ /);
+    assert.ok(asked.stdout.includes(`\nUsage: drv-thru ${words.join(" ")} `), asked.stdout);
+    assert.match(asked.stdout, /\nExamples:\n {2}.+\n {4}/);
+    assert.equal((await type("help", ...words)).stdout, asked.stdout);
+  }
+});
+
+test("an unknown command exits 2 and lists the known ones, of its noun if it has one", async () => {
+  const typo = await type("bluid");
+  assert.equal(typo.code, 2);
+  assert.match(typo.stderr, /^error: unknown command "bluid"\n\ndrv-thru build\n/);
+  const verb = await type("ticket", "craete");
+  assert.match(verb.stderr, /^error: unknown command "ticket craete"\n\ndrv-thru ticket create\n/);
+  assert.doesNotMatch(verb.stderr, /drv-thru build/);
+});
+
+const wrong: readonly [argv: string[], error: RegExp][] = [
+  [["build", "--nonsense"], /unsupported option name \("--nonsense"\)\n\ndrv-thru build --help/],
+  [["build", "--ticket"], /not enough arguments to option --ticket/],
+  [["build", "--ticket", "a", "--ticket-file", "b"], /--ticket and --ticket-file exclude each other/],
+  [["build", "--ticket", "a", "--server", "b"], /--ticket and --server exclude each other/],
+  [["build", "--relay-url", "https://relay.example"], /--relay-url says where --server is, and there is no --server/],
+  [["build", "--server", "abc"], /--server "abc" is not an endpoint id/],
+  [["build", "--out-link", "x", "--no-link"], /--out-link and --no-link exclude each other/],
+  [["build", "--file", "x", "--expr", "y"], /--file and --expr exclude each other/],
+  [["build", "--quiet", "-v"], /--quiet and --verbose exclude each other/],
+  [["build", "--nar-fetches", "0"], /--nar-fetches "0" is not a number from 1 to 64/],
+  [["build", "--nar-fetches", "65"], /--nar-fetches "65" is not a number from 1 to 64/],
+  [["build", "--ticket", " "], /there is no ticket in --ticket/],
+  [["build", "--ticket-file", "/nonexistent/ticket"], /the ticket file \/nonexistent\/ticket cannot be read/],
+  [["ticket", "create", "--uses", "0"], /--uses "0" is not a number above 0/],
+  [["ticket", "create", "--uses", "2", "--unlimited"], /--uses and --unlimited exclude each other/],
+  [["ticket", "create", "--expires", "0"], /--expires: a duration of 0 is not allowed/],
+  [["ticket", "create", "--expires", "3x"], /--expires: "3x" is not a duration/],
+  [["ticket", "create", "--max-upload-bytes", "lots"], /--max-upload-bytes: "lots" is not a size/],
+  [["ticket", "create", "--name", " "], /--name must not be blank/],
+  [["ticket", "create", "--bind-client", "abc"], /--bind-client "abc" is not a client id/],
+  [["ticket", "reveal"], /not enough positional arguments/],
+  [["key", "show", "extra"], /extraneous positional argument \("extra"\)/],
+  [["completion", "tcsh"], /no completions for "tcsh"/],
+];
+for (const [argv, error] of wrong) {
+  test(`\`${argv.join(" ")}\` is refused with 2 before any work`, async () => {
+    const typed = await type(...argv);
+    assert.match(typed.stderr, /^error: /);
+    assert.match(typed.stderr, error);
+    assert.equal(typed.code, 2);
+    assert.equal(typed.stdout, "");
+  });
+}
+
+test("--version prints the name and version alone", async () => {
+  const typed = await type("--version");
+  assert.equal(typed.code, 0);
+  assert.match(typed.stdout, /^drv-thru \d+\.\d+\.\d+\n$/);
+});
+
+test("each shell gets a completion script that knows every command", async () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { code, stdout } = await type("completion", shell);
+    assert.equal(code, 0);
+    for (const command of commands) {
+      for (const word of command.paths?.[0] ?? []) assert.ok(stdout.includes(word), `${shell}: ${word}`);
+    }
+  }
+});
