@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { base32Length, decodeBase32, encodeBase32 } from "./base32.ts";
-import type { Sha256 } from "./path-info.ts";
+
+/** SHA-256 as 64 lower-case hex digits. */
+export type Sha256 = string & { readonly __hash: "sha256" };
 
 /** The hash algorithms that Nix's content addresses use, with the length of their digests in bytes. */
 export const HASH_LENGTH = { md5: 16, sha1: 20, sha256: 32, sha512: 64 } as const;

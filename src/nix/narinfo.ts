@@ -1,7 +1,7 @@
 import { MAX_CONTENT_ADDRESS } from "./content-address.ts";
 import { FormatError, quoted } from "./format-error.ts";
-import { formatSha256, parseSha256 } from "./hash.ts";
-import type { PathInfo, Sha256 } from "./path-info.ts";
+import { formatSha256, parseSha256, type Sha256 } from "./hash.ts";
+import type { PathInfo } from "./path-info.ts";
 import { isSignature } from "./signing-key.ts";
 import { baseName, parseBaseName, parseStorePath, type StorePath, sortedPaths } from "./store-path.ts";
 

@@ -1,7 +1,7 @@
+import type { Sha256 } from "./hash.ts";
 import type { StorePath } from "./store-path.ts";
 
-/** SHA-256 as 64 lower-case hex digits. */
-export type Sha256 = string & { readonly __hash: "sha256" };
+export type { Sha256 };
 
 /** What Nix knows of a valid path: the fields of a narinfo. */
 export interface PathInfo {
