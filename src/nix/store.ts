@@ -75,6 +75,10 @@ export interface StoreBuildOptions {
   readonly check?: boolean;
   /** Longest time of one derivation in seconds. */
   readonly timeoutSeconds?: number;
+  /** Derivations built at once. A daemon cannot be told "as configured", so pass what its `max-jobs` says. Default: the number of cores. */
+  readonly maxJobs?: number;
+  /** Cores that each may use, 0 for all: its `cores`. Default 0. */
+  readonly cores?: number;
 }
 
 /** What a daemon says while it works, as in its protocol: `docs/architecture.md` lists the numbers that are used. */
