@@ -1,0 +1,23 @@
+import { type Does, storeContract } from "../contract/store.ts";
+import { derivation, type MadeDerivation } from "../fakes/make-path.ts";
+import { noDaemon, startDaemon } from "../nix-daemon/host.ts";
+
+const DOES: Readonly<Record<Does, string>> = {
+  succeed: "echo made > $out",
+  fail: "exit 3",
+  sleep: "while :; do /bin/sleep 1; done",
+};
+
+storeContract(
+  "a Nix daemon",
+  async () => {
+    const host = await startDaemon();
+    return {
+      open: () => host.open(),
+      derivation: (name: string, does: Does, inputs: readonly MadeDerivation[] = []) =>
+        derivation({ name, script: `echo hello from ${name}; ${DOES[does]}`, inputs }),
+      close: () => host.close(),
+    };
+  },
+  noDaemon,
+);

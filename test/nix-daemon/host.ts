@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openDaemon } from "../../src/nix/daemon/open.ts";
+import type { Store } from "../../src/nix/store.ts";
+
+/** Why there can be no daemon here, or false. */
+export const noDaemon: string | false =
+  process.getuid?.() !== 0
+    ? "needs root"
+    : existsSync("/usr/bin/nix-daemon") || existsSync("/nix/var/nix/profiles/default/bin/nix-daemon")
+      ? false
+      : "needs Nix";
+
+/** A Nix daemon with a store of its own, in a mount namespace. */
+export interface DaemonHost {
+  readonly socketPath: string;
+  open(): Promise<Store>;
+  /** Runs a command where the daemon runs. */
+  run(...command: string[]): Promise<{ status: number | null; output: string }>;
+  close(): Promise<void>;
+}
+
+/** Starts one. Without `trusted` it trusts nobody, root neither. */
+export async function startDaemon({ trusted = false } = {}): Promise<DaemonHost> {
+  const folder = await mkdtemp(join(tmpdir(), "drv-thru-daemon-"));
+  for (const name of ["nix/store", "nix/var/nix/daemon-socket", "etc"]) {
+    await mkdir(join(folder, name), { recursive: true });
+  }
+  await chmod(folder, 0o755);
+  await writeFile(join(folder, "etc/nix.conf"), config(trusted));
+  const script = `set -e; mount --make-rprivate /; mkdir -p /nix /etc/nix
+mount --bind ${folder}/nix /nix; mount --bind ${folder}/etc /etc/nix; exec nix-daemon`;
+  const child = spawn("unshare", ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script], {
+    env: { PATH: process.env["PATH"], HOME: folder },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", chunk => {
+    said += chunk;
+  });
+  const socketPath = join(folder, "nix/var/nix/daemon-socket/socket");
+  const close = async () => {
+    await stop(child);
+    await removeStore(folder);
+  };
+  try {
+    await reachable(socketPath, child, () => said);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { socketPath, open: () => openDaemon({ socketPath }), run: (...command) => enter(child, command), close };
+}
+
+function config(trusted: boolean): string {
+  return `experimental-features = nix-command flakes
+substituters =
+build-users-group =
+sandbox = false
+trusted-users = ${trusted ? "root" : "nobody-at-all"}
+`;
+}
+
+async function reachable(socketPath: string, child: ChildProcess, said: () => string): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (child.exitCode !== null) throw new Error(`the daemon ended: ${said()}`);
+    if (existsSync(socketPath)) {
+      const store = await openDaemon({ socketPath }).catch(() => undefined);
+      store?.close();
+      if (store) return;
+    }
+    await sleep(25);
+  }
+  throw new Error(`the daemon did not start: ${said()}`);
+}
+
+/** Enters the namespaces of the daemon: those of the child of `unshare`. */
+async function enter(holder: ChildProcess, command: readonly string[]) {
+  const { readFile } = await import("node:fs/promises");
+  const pid = (await readFile(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8")).trim().split(" ")[0] ?? "";
+  const child = spawn("nsenter", ["-t", pid, "-m", "-p", ...command], {
+    env: { PATH: process.env["PATH"], NIX_REMOTE: "daemon" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", chunk => {
+      output += chunk;
+    });
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+  child.on("error", reject);
+  child.on("close", resolve);
+  return { status: await promise, output };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once("exit", () => resolve());
+  child.kill("SIGKILL");
+  await promise;
+}
+
+/** Folders in a store are read-only. */
+async function removeStore(folder: string): Promise<void> {
+  const store = join(folder, "nix/store");
+  for (const entry of await readdir(store, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) await chmod(join(entry.parentPath, entry.name), 0o755);
+  }
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
