@@ -253,16 +253,9 @@ export declare const PongSchema: GenMessage<Pong>;
  */
 export declare type GoAway = Message<"drvthru.transport.v1.GoAway"> & {
   /**
-   * Last call number that will be answered.
-   *
-   * @generated from field: uint64 last_call_id = 1;
-   */
-  lastCallId: bigint;
-
-  /**
    * A word for people, at most 256 bytes.
    *
-   * @generated from field: string reason = 2;
+   * @generated from field: string reason = 1;
    */
   reason: string;
 };

@@ -1,0 +1,225 @@
+import { once } from "node:events";
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { Failure } from "../lib/failure.ts";
+import { type Duplex, type Session, type SessionEnd, StreamError } from "../lib/stream.ts";
+import { SocketDuplex } from "./unix-duplex.ts";
+
+/** Most bytes of a socket's path that every system takes. */
+const maxPathBytes = 100;
+/** How long closing waits for what was written to be taken, in milliseconds. */
+const closeMs = 1000;
+
+/** How a Unix socket is listened on. */
+export interface UnixListenOptions {
+  /** Permission bits of the socket file, such as `0o600`. They hold from its first moment on. */
+  readonly mode: number;
+  /** Connections at once, which is calls at once; further ones are closed. Default 256. */
+  readonly maxConnections?: number;
+}
+
+/** The caller's side: each stream that it opens is a connection of its own. */
+export function unixSession(path: string): Session {
+  checkPath(path);
+  return new UnixClient(path);
+}
+
+/**
+ * The builder's side: one session whose `accept` gives every connection. Its `close` stops listening and removes the socket. A socket file that
+ * nobody answers on is replaced; one that somebody answers on, or a file of another kind, is refused.
+ */
+export async function listenUnix(path: string, options: UnixListenOptions): Promise<Session> {
+  checkPath(path);
+  await removeStale(path);
+  const server = createServer({ allowHalfOpen: true });
+  server.maxConnections = options.maxConnections ?? 256;
+  const session = new UnixServer(server);
+  const umask = process.umask(0o777 & ~options.mode);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(umask);
+  }
+  try {
+    await once(server, "listening");
+    await chmod(path, options.mode);
+  } catch (cause) {
+    server.close();
+    throw new Failure("failed", "this machine", `cannot listen on ${path}: ${textOf(cause)}`, { cause });
+  }
+  return session;
+}
+
+/** What both sides share: the open streams and the end. */
+abstract class UnixSession implements Session {
+  readonly peer = undefined;
+  readonly local = undefined;
+  readonly calls = "one";
+  readonly closed: Promise<SessionEnd>;
+  readonly #streams = new Set<SocketDuplex>();
+  readonly #settle: (end: SessionEnd) => void;
+  protected ended = false;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<SessionEnd>();
+    this.closed = promise;
+    this.#settle = resolve;
+  }
+
+  abstract open(signal?: AbortSignal): Promise<Duplex>;
+  abstract accept(): Promise<Duplex | undefined>;
+
+  openUni(): Promise<never> {
+    return Promise.reject(new StreamError("closed", 0, "a Unix socket has no one-way streams"));
+  }
+
+  async acceptUni(): Promise<undefined> {
+    await this.closed;
+  }
+
+  async close(code = 0, reason = ""): Promise<void> {
+    if (!this.ended) {
+      this.ended = true;
+      for (const stream of this.#streams) stream.destroySoon();
+      const late = setTimeout(() => this.#resetAll(), closeMs);
+      await Promise.all([...this.#streams].map(stream => stream.closed));
+      clearTimeout(late);
+      await this.release();
+      this.#settle({ kind: "local", code, reason });
+    }
+    await this.closed;
+  }
+
+  protected abstract release(): Promise<void>;
+
+  protected adopt(socket: Socket): SocketDuplex {
+    const stream = new SocketDuplex(socket);
+    this.#streams.add(stream);
+    void stream.closed.then(() => this.#streams.delete(stream));
+    return stream;
+  }
+
+  #resetAll(): void {
+    for (const stream of this.#streams) stream.reset();
+  }
+}
+
+class UnixClient extends UnixSession {
+  readonly #path: string;
+
+  constructor(path: string) {
+    super();
+    this.#path = path;
+  }
+
+  async open(signal?: AbortSignal): Promise<Duplex> {
+    signal?.throwIfAborted();
+    if (this.ended) throw new StreamError("closed");
+    const socket = connect({ path: this.#path, allowHalfOpen: true });
+    try {
+      await once(socket, "connect", signal === undefined ? {} : { signal });
+    } catch (cause) {
+      socket.destroy();
+      signal?.throwIfAborted();
+      throw new StreamError("lost", 0, `nobody answers on ${this.#path}: ${textOf(cause)}`, { cause });
+    }
+    return this.adopt(socket);
+  }
+
+  async accept(): Promise<undefined> {
+    await this.closed;
+  }
+
+  protected async release(): Promise<void> {}
+}
+
+class UnixServer extends UnixSession {
+  readonly #server: Server;
+  readonly #waiting: Duplex[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(server: Server) {
+    super();
+    this.#server = server;
+    server.on("connection", socket => {
+      const stream = this.adopt(socket);
+      this.#waiting.push(stream);
+      void stream.closed.then(() => this.#forget(stream));
+      this.#wake?.();
+    });
+  }
+
+  open(): Promise<never> {
+    return Promise.reject(new StreamError("closed", 0, "the listening side of a Unix socket opens no streams"));
+  }
+
+  async accept(): Promise<Duplex | undefined> {
+    while (!this.ended) {
+      const stream = this.#waiting.shift();
+      if (stream !== undefined) return stream;
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
+    }
+    return undefined;
+  }
+
+  override close(code?: number, reason?: string): Promise<void> {
+    this.#server.close();
+    const closing = super.close(code, reason);
+    this.#wake?.();
+    return closing;
+  }
+
+  protected async release(): Promise<void> {
+    if (this.#server.listening) await once(this.#server, "close");
+  }
+
+  #forget(stream: Duplex): void {
+    const at = this.#waiting.indexOf(stream);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+}
+
+function checkPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= maxPathBytes) return;
+  throw new Failure(
+    "usage",
+    "this machine",
+    `the socket path ${path} has ${bytes} bytes; at most ${maxPathBytes} are possible`,
+    {
+      fix: "choose a folder with a shorter path",
+    },
+  );
+}
+
+async function removeStale(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Failure("failed", "this machine", `${path} exists and is no socket`);
+  const probe = connect(path);
+  try {
+    await once(probe, "connect");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    if (codeOf(error) !== "ECONNREFUSED") {
+      throw new Failure("failed", "this machine", `cannot tell who listens on ${path}: ${textOf(error)}`, {
+        cause: error,
+      });
+    }
+    await unlink(path);
+    return;
+  } finally {
+    probe.destroy();
+  }
+  throw new Failure("failed", "this machine", `another program answers on ${path}`);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
