@@ -10,7 +10,7 @@ import { isDerivationPath, parseStorePath, type StorePath } from "./store-path.t
  */
 
 /** How the content of a fixed or floating output is addressed. */
-export type OutputMethod = "flat" | "nar" | "text" | "git";
+type OutputMethod = "flat" | "nar" | "text" | "git";
 
 /** One output. `deferred`: the path depends on content that is not built yet. */
 export type DerivationOutput =

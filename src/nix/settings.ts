@@ -19,7 +19,6 @@ export interface NixSettings {
   readonly allowedUsers: readonly string[];
   readonly substituters: readonly string[];
   readonly trustedSubstituters: readonly string[];
-  readonly experimentalFeatures: readonly string[];
   readonly requireSignatures: boolean;
 }
 
@@ -39,8 +38,7 @@ export function parseSettings(json: string): NixSettings {
     allowedUsers: words("allowed-users", ["*"]),
     substituters: words("substituters"),
     trustedSubstituters: words("trusted-substituters"),
-    experimentalFeatures: words("experimental-features"),
-    requireSignatures: ![false, "false"].includes(valueOf(all.get("require-sigs")) as string | boolean),
+    requireSignatures: ![false, "false"].includes(effective(all.get("require-sigs")) as string | boolean),
   };
 }
 
@@ -66,13 +64,13 @@ function parseObject(json: string): Map<string, unknown> {
 }
 
 /** The value in a setting's record, or what stands in its place. */
-function valueOf(setting: unknown): unknown {
+function effective(setting: unknown): unknown {
   const record = typeof setting === "object" && setting !== null && "value" in setting;
   return record ? setting.value : setting;
 }
 
 function wordsOf(setting: unknown, name: string): string[] | undefined {
-  const value = valueOf(setting);
+  const value = effective(setting);
   if (value === undefined) return undefined;
   if (typeof value === "string") return value.split(/\s+/).filter(word => word !== "");
   if (Array.isArray(value) && value.every(word => typeof word === "string")) return value;

@@ -75,7 +75,7 @@ export interface References {
 }
 
 /** No references. */
-export const NO_REFERENCES: References = { others: [], self: false };
+const NO_REFERENCES: References = { others: [], self: false };
 
 /** The references of a path as they go into the making of its name. */
 export function splitReferences(path: StorePath, references: readonly StorePath[]): References {

@@ -13,7 +13,7 @@ export function dumpPath(path: string | Buffer): AsyncGenerator<Uint8Array, void
 }
 
 /** What a NAR of this path says. */
-export async function* readTree(path: Buffer, depth = 0): AsyncGenerator<NarEvent, void, void> {
+async function* readTree(path: Buffer, depth = 0): AsyncGenerator<NarEvent, void, void> {
   const stats = await lstat(path);
   if (stats.isSymbolicLink()) yield { kind: "symlink", target: await readlink(path, { encoding: "buffer" }) };
   else if (stats.isDirectory()) yield* readFolder(path, depth + 1);

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { FormatError } from "../../src/nix/format-error.ts";
+import { MAX_SETTINGS, namesUser, parseSettings } from "../../src/nix/settings.ts";
+import { golden } from "./golden.ts";
+
+test("the settings that Nix prints are read", () => {
+  const settings = parseSettings(golden("settings.json").toString());
+  assert.equal(settings.system, "x86_64-linux");
+  assert.deepEqual(settings.extraPlatforms, ["i686-linux"]);
+  assert.deepEqual([...settings.systemFeatures].sort(), ["benchmark", "big-parallel", "kvm", "nixos-test"]);
+  assert.deepEqual(
+    settings.trustedPublicKeys.map(key => key.name),
+    ["cache.nixos.org-1"],
+  );
+  assert.deepEqual(settings.trustedUsers, ["root", "@wheel"]);
+  assert.deepEqual(settings.allowedUsers, ["*"]);
+  assert.deepEqual(settings.substituters, []);
+  assert.equal(settings.requireSignatures, true);
+});
+
+test("settings that a version lacks get Nix's defaults", () => {
+  const settings = parseSettings("{}");
+  assert.deepEqual(settings.trustedUsers, ["root"]);
+  assert.deepEqual(settings.allowedUsers, ["*"]);
+  assert.deepEqual([settings.system, settings.trustedPublicKeys, settings.requireSignatures], ["", [], true]);
+});
+
+test("lists as one string, values without a record, and unreadable keys are taken", () => {
+  const key = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+  const settings = parseSettings(
+    JSON.stringify({
+      "trusted-users": { value: "root\n @wheel " },
+      system: "aarch64-linux",
+      "trusted-public-keys": { value: ["broken", key] },
+      "require-sigs": { value: false },
+    }),
+  );
+  assert.deepEqual(settings.trustedUsers, ["root", "@wheel"]);
+  assert.equal(settings.system, "aarch64-linux");
+  assert.deepEqual(
+    settings.trustedPublicKeys.map(key => key.name),
+    ["cache.nixos.org-1"],
+  );
+  assert.equal(settings.requireSignatures, false);
+});
+
+test("output that is not settings is refused", () => {
+  for (const json of [
+    "",
+    "error: no such command",
+    "[]",
+    "null",
+    '"x"',
+    '{"system":{"value":5}}',
+    '{"trusted-users":[1]}',
+  ]) {
+    assert.throws(() => parseSettings(json), FormatError);
+  }
+  assert.ok(parseSettings(`{}${" ".repeat(MAX_SETTINGS - 2)}`));
+  assert.throws(() => parseSettings(`{}${" ".repeat(MAX_SETTINGS - 1)}`), /too long/);
+});
+
+test("a user is named by name, by group, or by the star", () => {
+  assert.ok(namesUser(["root", "ann"], "ann", []));
+  assert.ok(namesUser(["@wheel"], "ann", ["users", "wheel"]));
+  assert.ok(namesUser(["*"], "ann", []));
+  assert.ok(!namesUser(["root", "@wheel", "anna", "wheel"], "ann", ["users", "root"]));
+  assert.ok(!namesUser([], "ann", ["wheel"]));
+});
+
+test("any JSON ends in settings or a format error", () => {
+  const names = fc.constantFrom("system", "trusted-users", "require-sigs", "trusted-public-keys");
+  const value = fc.jsonValue();
+  fc.assert(
+    fc.property(fc.oneof(value, fc.dictionary(names, fc.oneof(value, fc.record({ value })))), input => {
+      try {
+        parseSettings(JSON.stringify(input));
+      } catch (error) {
+        assert.ok(error instanceof FormatError);
+      }
+    }),
+  );
+});
