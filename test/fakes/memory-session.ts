@@ -215,9 +215,10 @@ class Pipe implements ReadHalf, WriteHalf {
   }
 
   sever(kind: StreamErrorKind): void {
-    this.#breakWriting(new StreamError(kind));
     // What was finished has arrived: it may still be read.
-    if (!this.#finished && !this.#stopped) this.#breakReading(new StreamError(kind));
+    const arrived = this.#finished && this.#writers.length === 0;
+    this.#breakWriting(new StreamError(kind));
+    if (!arrived && !this.#stopped) this.#breakReading(new StreamError(kind));
     this.#settle();
   }
 
