@@ -21,23 +21,20 @@ export class AtermReader {
   /** A string. */
   string(): string {
     this.expect('"');
-    let from = this.#at;
     let value = "";
     for (;;) {
-      const char = this.#text[this.#at];
-      if (char === undefined) this.fail("a string does not end");
-      if (char === '"') break;
-      if (char !== "\\") {
-        this.#at++;
-        continue;
-      }
+      PLAIN.lastIndex = this.#at;
+      value += PLAIN.exec(this.#text)?.[0] ?? "";
+      this.#at = PLAIN.lastIndex;
+      const mark = this.#text[this.#at];
+      if (mark === undefined) this.fail("a string does not end");
+      if (mark === '"') break;
       const escaped = ESCAPES[this.#text.charAt(this.#at + 1)];
       if (escaped === undefined) this.fail("an unknown escape");
-      value += this.#text.slice(from, this.#at) + escaped;
+      value += escaped;
       this.#at += 2;
-      from = this.#at;
     }
-    value += this.#text.slice(from, this.#at++);
+    this.#at++;
     return value;
   }
 
@@ -75,6 +72,7 @@ export class AtermReader {
   }
 }
 
+const PLAIN = /[^"\\]*/y;
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', "\\": "\\", n: "\n", r: "\r", t: "\t" };
 const WRITTEN: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 

@@ -17,7 +17,7 @@ export async function* checkedNar(
   proof?: RequiredHash,
 ): AsyncGenerator<Uint8Array, void, void> {
   const whole = createHasher("sha256");
-  const content = proof && createProofHasher(info, proof);
+  const content = proof && !isNarHash(info, proof) ? createProofHasher(info, proof) : undefined;
   const parser = proof?.over === "content" ? new SingleFileParser() : new NarParser();
   for await (const chunk of nar) {
     whole.update(chunk);
@@ -30,6 +30,11 @@ export async function* checkedNar(
   if (whole.size !== info.narSize) throw mismatch(info, `has ${whole.size} bytes, not the ${info.narSize} announced`);
   compare(info, "archive", whole.digest(), { algorithm: "sha256", hex: info.narHash });
   if (content && proof) compare(info, "content", content.digest(), proof.hash);
+}
+
+/** Whether the hash of the whole archive proves it already, as with almost every source: then nothing is hashed twice. */
+function isNarHash(info: PathInfo, { over, hash }: RequiredHash): boolean {
+  return over === "nar" && hash.algorithm === "sha256" && hash.hex === info.narHash;
 }
 
 function createProofHasher(info: PathInfo, { over, hash }: RequiredHash): Hasher {
