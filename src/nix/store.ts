@@ -25,11 +25,13 @@ export interface Store {
   /**
    * The NARs of these valid paths, in order, requests pipelined. Each item's bytes must be consumed to their end before the next item is asked for.
    * Bytes are checked against the info's hash and length as they pass: the last read of an item throws if they differ.
+   * An error here, and leaving before the end, end the store: the bytes on their way cannot be called back.
    */
   nars(infos: readonly PathInfo[]): AsyncIterable<NarItem>;
   /**
    * Adds paths whose references are valid or earlier in the sequence, pipelined. Yields each path once it is valid.
-   * An item whose bytes end early or throw is not added, and the error is thrown after it.
+   * An item whose bytes end early, are too many or throw is not added; after it, as after one that Nix refuses, nothing more is taken from the
+   * sequence and the error is thrown, and the store is still of use. Leaving before the end ends the store. Chunks must not change once given.
    */
   add(items: AsyncIterable<NarItem>, options?: AddOptions): AsyncIterable<StorePath>;
   /** Builds. Events come as they happen. Resolves with a result for each target, also when builds fail. {@link close} cancels. */

@@ -4,7 +4,9 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Failure } from "../../src/lib/failure.ts";
 import { openDaemon } from "../../src/nix/daemon/open.ts";
+import { formatPublicKey, type SecretKey } from "../../src/nix/signing-key.ts";
 import type { Store } from "../../src/nix/store.ts";
 
 /** Why there can be no daemon here, or false. */
@@ -14,6 +16,13 @@ export const noDaemon: string | false =
     : existsSync("/usr/bin/nix-daemon") || existsSync("/nix/var/nix/profiles/default/bin/nix-daemon")
       ? false
       : "needs Nix";
+
+/** How the daemon is configured. */
+export interface HostOptions {
+  readonly trusted?: boolean;
+  readonly allowed?: string;
+  readonly trustedKey?: SecretKey;
+}
 
 /** A Nix daemon with a store of its own, in a mount namespace. */
 export interface DaemonHost {
@@ -25,13 +34,13 @@ export interface DaemonHost {
 }
 
 /** Starts one. Without `trusted` it trusts nobody, root neither. */
-export async function startDaemon({ trusted = false } = {}): Promise<DaemonHost> {
+export async function startDaemon(options: HostOptions = {}): Promise<DaemonHost> {
   const folder = await mkdtemp(join(tmpdir(), "drv-thru-daemon-"));
   for (const name of ["nix/store", "nix/var/nix/daemon-socket", "etc"]) {
     await mkdir(join(folder, name), { recursive: true });
   }
   await chmod(folder, 0o755);
-  await writeFile(join(folder, "etc/nix.conf"), config(trusted));
+  await writeFile(join(folder, "etc/nix.conf"), config(options));
   const script = `set -e; mount --make-rprivate /; mkdir -p /nix /etc/nix
 mount --bind ${folder}/nix /nix; mount --bind ${folder}/etc /etc/nix; exec nix-daemon`;
   const child = spawn("unshare", ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script], {
@@ -56,12 +65,14 @@ mount --bind ${folder}/nix /nix; mount --bind ${folder}/etc /etc/nix; exec nix-d
   return { socketPath, open: () => openDaemon({ socketPath }), run: (...command) => enter(child, command), close };
 }
 
-function config(trusted: boolean): string {
+function config({ trusted = false, allowed = "*", trustedKey }: HostOptions): string {
   return `experimental-features = nix-command flakes
 substituters =
 build-users-group =
 sandbox = false
 trusted-users = ${trusted ? "root" : "nobody-at-all"}
+allowed-users = ${allowed}
+trusted-public-keys =${trustedKey ? ` ${formatPublicKey(trustedKey.public)}` : ""}
 `;
 }
 
@@ -69,9 +80,13 @@ async function reachable(socketPath: string, child: ChildProcess, said: () => st
   for (let tries = 0; tries < 400; tries++) {
     if (child.exitCode !== null) throw new Error(`the daemon ended: ${said()}`);
     if (existsSync(socketPath)) {
-      const store = await openDaemon({ socketPath }).catch(() => undefined);
-      store?.close();
-      if (store) return;
+      try {
+        (await openDaemon({ socketPath })).close();
+        return;
+      } catch (error) {
+        // A daemon that refuses this user is up too.
+        if (error instanceof Failure && error.code === "not-permitted") return;
+      }
     }
     await sleep(25);
   }

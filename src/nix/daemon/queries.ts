@@ -18,8 +18,8 @@ export function validPaths(connection: Connection, paths: readonly StorePath[], 
 /** The infos of these paths in the order asked. */
 export function pathInfos(connection: Connection, paths: readonly StorePath[]): Promise<(PathInfo | undefined)[]> {
   return connection.pipeline(
-    paths,
-    path => encode(Op.queryPathInfo, checked(path)),
+    paths.map(checked),
+    path => encode(Op.queryPathInfo, path),
     async (from, path) => ((await from.bool()) ? readPathInfo(from, path) : undefined),
   );
 }
@@ -27,8 +27,8 @@ export function pathInfos(connection: Connection, paths: readonly StorePath[]): 
 /** Keeps these from the garbage collector while the connection lasts. */
 export async function addTempRoots(connection: Connection, paths: readonly StorePath[]): Promise<void> {
   await connection.pipeline(
-    paths,
-    path => encode(Op.addTempRoot, checked(path)),
+    paths.map(checked),
+    path => encode(Op.addTempRoot, path),
     from => from.int(),
   );
 }
