@@ -83,8 +83,7 @@ function ofConnect(error: ConnectError, doing: string): Failure {
   const [refusal] = error.findDetails(RefusalSchema);
   const message = cleanText(error.rawMessage, 4096);
   if (refusal === undefined) {
-    const broken = error.cause instanceof StreamError || error.code === Code.Unavailable;
-    if (broken) return lost(doing, message, error);
+    if (error.code === Code.Unavailable) return lost(doing, message, error);
     const [code, who] = CODES[error.code] ?? ["failed", "the builder"];
     return new Failure(code, who, `the builder failed while ${doing}: ${message}`, { cause: error });
   }

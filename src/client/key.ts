@@ -1,4 +1,4 @@
-import { Failure } from "../lib/failure.ts";
+import { loadIdentity } from "./connection/identity.ts";
 
 /** A client's identity. */
 export interface ClientKeyInfo {
@@ -10,6 +10,7 @@ export interface ClientKeyInfo {
 }
 
 /** The client key of this user, made on first use. Throws `Failure` if its file can be read by others, or is no key. */
-export async function clientKey(_options: { file?: string | undefined } = {}): Promise<ClientKeyInfo> {
-  throw new Failure("failed", "this machine", "keys are not there yet");
+export async function clientKey(options: { file?: string | undefined } = {}): Promise<ClientKeyInfo> {
+  const { id, file, created } = await loadIdentity(options.file, process.env);
+  return { id, file, created };
 }

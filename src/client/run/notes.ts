@@ -50,9 +50,13 @@ export function openNotes(folder: string | undefined, onTrouble: (text: string) 
   };
   return {
     find: key => attempt(at => find(at, digestOf(key))),
-    write: (key, build) =>
-      attempt(at => write(at, { build, digest: digestOf(key), process: ownProcess })).then(() => {}),
-    remove: build => attempt(at => remove(join(at, `${build}.json`))).then(() => {}),
+    write: async (key, build) => {
+      const own = (await describeProcess(process.pid)) ?? `${process.pid}@?`;
+      await attempt(at => write(at, { build, digest: digestOf(key), process: own }));
+    },
+    remove: async build => {
+      await attempt(at => remove(join(at, `${build}.json`)));
+    },
   };
 }
 
@@ -122,8 +126,6 @@ async function describeProcess(pid: number): Promise<string | undefined> {
     return errorCode(error) === "EPERM" ? `${pid}@?` : undefined;
   }
 }
-
-const ownProcess = (await describeProcess(process.pid)) ?? `${process.pid}@?`;
 
 async function isRunning(described: string): Promise<boolean> {
   const pid = Number(described.split("@")[0]);

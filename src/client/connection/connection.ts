@@ -1,0 +1,90 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { TicketsPresentRequestSchema } from "../../../gen/drvthru/v1/tickets_pb.js";
+import { Failure } from "../../lib/failure.ts";
+import { type EndpointId, parseId } from "../../lib/ids.ts";
+import { VERSION } from "../../lib/protocol.ts";
+import { formatPublicKey, type PublicKey, parsePublicKey } from "../../nix/signing-key.ts";
+import { proofKind, prove } from "../../tickets/proof.ts";
+import type { Principal } from "../builder.ts";
+import { toFailure } from "../errors.ts";
+import { toPrincipal } from "../wire.ts";
+import type { Dial, Dialled } from "./dial.ts";
+import type { Destination, Identity } from "./identity.ts";
+import { type Services, servicesOf } from "./services.ts";
+
+/** A presented connection to a builder. */
+export interface Connection {
+  readonly services: Services;
+  readonly principal: Principal;
+  /** The key whose signatures count: known beforehand, or what the builder said over this authenticated connection. */
+  readonly signingKey: PublicKey;
+  path(): "direct" | "relay" | "unknown";
+  close(): Promise<void>;
+}
+
+/** How long a builder may take to be reached, and then to answer `Present`, in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 30_000;
+
+/** Connects under a fresh key and presents. Whatever fails, nothing stays open. */
+export async function openConnection(
+  dial: Dial,
+  destination: Destination,
+  identity: Identity,
+  signal?: AbortSignal,
+): Promise<Connection> {
+  const dialled = await dial(destination.peer, { timeoutMs: CONNECT_TIMEOUT_MS, signal });
+  try {
+    return await present(dialled, destination, identity, signal);
+  } catch (error) {
+    await dialled.close();
+    throw signal?.aborted ? signal.reason : withOwnId(toFailure(error, "presenting"), identity);
+  }
+}
+
+async function present(
+  dialled: Dialled,
+  destination: Destination,
+  identity: Identity,
+  signal: AbortSignal | undefined,
+): Promise<Connection> {
+  const services = servicesOf(dialled.session);
+  const proofs = proofsFor(dialled, destination, identity);
+  const answer = await services.tickets.present(
+    { proofs, clientVersion: VERSION },
+    { timeoutMs: CONNECT_TIMEOUT_MS, ...(signal && { signal }) },
+  );
+  const principal = toPrincipal(answer);
+  const said = parsePublicKey(principal.signingKey);
+  if (destination.signingKey !== undefined) refuseOtherKey(destination.signingKey, said);
+  return { services, principal, signingKey: said, path: () => dialled.path(), close: () => dialled.close() };
+}
+
+type ProofInit = NonNullable<MessageInitShape<typeof TicketsPresentRequestSchema>["proofs"]>;
+
+function proofsFor({ session }: Dialled, { peer, ticket }: Destination, identity: Identity): ProofInit {
+  const connection = parseId<EndpointId>(session.local ?? "");
+  if (connection === undefined || session.peer !== peer.endpointId) {
+    throw new Failure("failed", "the network", "the other end is not the builder that was asked for");
+  }
+  const ends = { builder: peer.endpointId, connection };
+  const own = prove("client-key", identity.seed, ends);
+  const proofs = ticket === undefined ? [own] : [own, prove("ticket", ticket.secret, ends)];
+  return proofs.map(proof => ({ ...proof, kind: proofKind[proof.kind] }));
+}
+
+function refuseOtherKey(known: PublicKey, said: PublicKey): void {
+  if (formatPublicKey(known) === formatPublicKey(said)) return;
+  const message = `the builder now signs with ${formatPublicKey(said)}, not with ${formatPublicKey(known)} as was known before`;
+  throw new Failure("not-permitted", "this machine", message, {
+    reason: "signing-key-changed",
+    fix: "ask the builder's owner whether its key was changed, and for a new ticket",
+  });
+}
+
+/** Who is refused for what they are is told what to send to the owner. */
+function withOwnId(failure: Failure, identity: Identity): Failure {
+  if (failure.reason !== "client-not-trusted" && failure.reason !== "ticket-bound") return failure;
+  const { code, who, message, reason, cause } = failure;
+  const fix = `send your client id to the builder's owner, to be allowed: ${identity.id}`;
+  return new Failure(code, who, message, { reason, fix, cause });
+}

@@ -1,0 +1,80 @@
+import { constants, createZstdDecompress, zstdDecompressSync } from "node:zlib";
+import type { CacheFetchPart } from "../../../gen/drvthru/v1/cache_pb.js";
+import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
+import { Failure } from "../../lib/failure.ts";
+import { createHasher } from "../../nix/hash.ts";
+import type { PathInfo } from "../../nix/path-info.ts";
+import { malformed } from "../wire.ts";
+import { type Bytes, through } from "./bytes.ts";
+
+/** A piece of a fetch stream. */
+export type Part = CacheFetchPart["part"];
+
+/** Takes the next piece, or `undefined` at the end of the stream. */
+export type NextPart = () => Promise<Part | undefined>;
+
+/** The NAR of the next path of a fetch stream, which must be this one. Throws at the latest after the last byte if it is not what the info says. */
+export async function* readNar(info: PathInfo, next: NextPart): AsyncGenerator<Uint8Array> {
+  const hasher = createHasher("sha256");
+  for await (const chunk of decoded(info, next)) {
+    hasher.update(chunk);
+    if (hasher.size > info.narSize) throw wrongBytes(info, "too many bytes");
+    yield chunk;
+  }
+  if (hasher.size < info.narSize) throw wrongBytes(info, "too few bytes");
+  if (hasher.digest().hex !== info.narHash) throw wrongBytes(info, "bytes with another hash");
+}
+
+async function* decoded(info: PathInfo, next: NextPart): Bytes {
+  const begin = await next();
+  if (begin?.case !== "begin" || begin.value.path !== info.path) throw malformed(`something else than ${info.path}`);
+  const { codec } = begin.value;
+  if (codec === Codec.NONE) return yield* pieces(info, next);
+  if (codec !== Codec.ZSTD) throw malformed(`${info.path} in an unknown encoding`);
+  if (info.narSize <= SMALL) return yield decompress(info, await Array.fromAsync(limited(info, pieces(info, next))));
+  try {
+    yield* through(pieces(info, next), createZstdDecompress({ params: WINDOW }));
+  } catch (cause) {
+    const own = cause instanceof Error && "code" in cause && String(cause.code).startsWith("ZSTD");
+    throw own ? wrongBytes(info, "what does not decompress", cause) : cause;
+  }
+}
+
+/** Up to this size a path is decompressed in one go: a stream for each of a thousand small paths costs more than the paths. */
+const SMALL = 256 << 10;
+const WINDOW = { [constants.ZSTD_d_windowLogMax]: 23 };
+
+/** Bytes that do not shrink grow a little; more than that is an attack on memory. */
+async function* limited(info: PathInfo, source: Bytes): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const chunk of source) {
+    length += chunk.length;
+    if (length > info.narSize + (64 << 10)) throw wrongBytes(info, "too many bytes");
+    yield chunk;
+  }
+}
+
+function decompress(info: PathInfo, chunks: readonly Uint8Array[]): Uint8Array {
+  try {
+    return zstdDecompressSync(Buffer.concat(chunks), { params: WINDOW, maxOutputLength: Math.max(1, info.narSize) });
+  } catch (cause) {
+    throw wrongBytes(info, "what does not decompress", cause);
+  }
+}
+
+async function* pieces(info: PathInfo, next: NextPart): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const part = await next();
+    if (part?.case === "end") return;
+    if (part?.case !== "data") throw malformed(`${info.path} without its end`);
+    yield part.value;
+  }
+}
+
+function wrongBytes(info: PathInfo, what: string, cause?: unknown): Failure {
+  return new Failure("failed", "the builder", `the builder sent ${what} for ${info.path}`, {
+    reason: "path-corrupt",
+    fix: "nothing of it was taken; run the same command again, and tell the builder's owner if it stays so",
+    cause,
+  });
+}
