@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDaemon } from "../../src/nix/daemon/open.ts";
@@ -8,7 +7,7 @@ import type { Store, StoreEvent } from "../../src/nix/store.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
 import { addAll, collect, failure, readAll } from "../contract/store.ts";
 import { derivation, itemsOf, type MadePath, sourcePath, textPath, unprovenPath } from "../fakes/make-path.ts";
-import { type DaemonHost, noDaemon, startDaemon } from "../nix-daemon/host.ts";
+import { type DaemonHost, noDaemon, processesWith, startDaemon } from "../nix-daemon/host.ts";
 
 const key = generateSecretKey("test-1");
 
@@ -228,16 +227,4 @@ async function gone(host: DaemonHost, store: Store, path: StorePath): Promise<vo
     await sleep(50);
   }
   assert.fail(`${path} is still valid`);
-}
-
-function processesWith(marker: string): string[] {
-  return readdirSync("/proc").filter(pid => /^\d+$/.test(pid) && commandOf(pid).includes(marker));
-}
-
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return ""; // it has ended meanwhile
-  }
 }

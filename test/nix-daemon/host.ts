@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -95,7 +95,6 @@ async function reachable(socketPath: string, child: ChildProcess, said: () => st
 
 /** Enters the namespaces of the daemon: those of the child of `unshare`. */
 async function enter(holder: ChildProcess, command: readonly string[]) {
-  const { readFile } = await import("node:fs/promises");
   const pid = (await readFile(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8")).trim().split(" ")[0] ?? "";
   const child = spawn("nsenter", ["-t", pid, "-m", "-p", ...command], {
     env: { PATH: process.env["PATH"], NIX_REMOTE: "daemon" },
@@ -121,11 +120,24 @@ async function stop(child: ChildProcess): Promise<void> {
   await promise;
 }
 
-/** Folders in a store are read-only. */
-async function removeStore(folder: string): Promise<void> {
+/** Removes a folder with a store in it, whose folders are read-only. */
+export async function removeStore(folder: string): Promise<void> {
   const store = join(folder, "nix/store");
   for (const entry of await readdir(store, { recursive: true, withFileTypes: true })) {
     if (entry.isDirectory()) await chmod(join(entry.parentPath, entry.name), 0o755);
   }
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** The processes of this machine whose command line holds this text. */
+export function processesWith(marker: string): string[] {
+  return readdirSync("/proc").filter(pid => /^\d+$/.test(pid) && commandOf(pid).includes(marker));
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return ""; // it has ended meanwhile
+  }
 }

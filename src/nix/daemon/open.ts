@@ -5,8 +5,9 @@ import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../store.ts";
 import { Connection } from "./connection.ts";
 import { handshake } from "./handshake.ts";
+import { ownDaemon, ownsStore } from "./own-daemon.ts";
 import { daemonStore } from "./store.ts";
-import { cannotConnect, noAnswer, notAllowed } from "./unreachable.ts";
+import { absent, cannotConnect, noAnswer, notAllowed } from "./unreachable.ts";
 import { socketWire, type Wire } from "./wire.ts";
 
 /** Where the daemon is, and how long to try. */
@@ -22,16 +23,23 @@ export interface DaemonOptions {
 /** A daemon that has not greeted after this time in milliseconds will not. */
 const PATIENCE = 30_000;
 
-/** Connects to the Nix daemon and greets it. Throws a `Failure` that says which socket, what happened there and what to do. */
+/**
+ * Connects to the Nix daemon and greets it. Where none listens and this user owns the store, as in a single-user installation, a daemon is started
+ * for this conversation. Throws a `Failure` that says which socket, what happened there and what to do.
+ */
 export async function openDaemon({ socketPath, signal, env = process.env }: DaemonOptions = {}): Promise<Store> {
   const path = socketPath ?? daemonSocket(env);
   const deadline = AbortSignal.timeout(PATIENCE);
   const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
-  const wire = await connected(path, either, signal);
+  const { wire, silent } = await connected(path, either, signal).catch(async error => {
+    const chosen = socketPath || env["NIX_DAEMON_SOCKET_PATH"];
+    if (chosen || !absent(error) || !(await ownsStore(stateFolder(env)))) throw error;
+    return ownDaemon(env);
+  });
   const giveUp = () => wire.destroy(signal?.aborted ? cancelled(signal) : noAnswer(path));
   either.addEventListener("abort", giveUp);
   try {
-    return daemonStore(new Connection(wire, await handshake(wire, () => notAllowed(path))));
+    return daemonStore(new Connection(wire, await handshake(wire, silent)));
   } catch (error) {
     wire.destroy();
     throw error;
@@ -42,16 +50,25 @@ export async function openDaemon({ socketPath, signal, env = process.env }: Daem
 
 /** The daemon's socket as Nix itself finds it. */
 export function daemonSocket(env: Readonly<Record<string, string | undefined>>): string {
-  const { NIX_DAEMON_SOCKET_PATH: socket, NIX_STATE_DIR: state } = env;
-  return socket || join(state || "/nix/var/nix", "daemon-socket/socket");
+  return env["NIX_DAEMON_SOCKET_PATH"] || join(stateFolder(env), "daemon-socket/socket");
 }
 
-async function connected(path: string, either: AbortSignal, signal: AbortSignal | undefined): Promise<Wire> {
+function stateFolder(env: Readonly<Record<string, string | undefined>>): string {
+  return env["NIX_STATE_DIR"] || "/nix/var/nix";
+}
+
+interface Connected {
+  readonly wire: Wire;
+  /** What it means if the daemon hangs up without a word. */
+  readonly silent: () => Failure;
+}
+
+async function connected(path: string, either: AbortSignal, signal: AbortSignal | undefined): Promise<Connected> {
   if (signal?.aborted) throw cancelled(signal);
   const socket = connect({ path });
   try {
     await once(socket, "connect", { signal: either });
-    return socketWire(socket);
+    return { wire: socketWire(socket), silent: () => notAllowed(path) };
   } catch (error) {
     socket.destroy();
     if (signal?.aborted) throw cancelled(signal);

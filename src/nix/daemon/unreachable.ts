@@ -19,6 +19,13 @@ export function cannotConnect(path: string, cause: unknown): Failure {
   return failure("unreachable", `${what} ${path}`, START, cause);
 }
 
+/** Whether a failure says that no daemon listens there. */
+export function absent(error: unknown): boolean {
+  const code =
+    error instanceof Failure && error.cause instanceof Error && "code" in error.cause ? error.cause.code : "";
+  return code === "ENOENT" || code === "ECONNREFUSED";
+}
+
 /** The daemon hung up without a word, which is how it refuses users. */
 export function notAllowed(path: string): Failure {
   const what = `the Nix daemon at ${path} hung up without a word: this user is not among its allowed-users, or it is stopping`;

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
 import { ByteReader } from "./bytes.ts";
 import { HungUp, storeClosed } from "./error.ts";
 
@@ -13,38 +14,48 @@ export interface Wire {
 
 /** The wire over a connected socket. */
 export function socketWire(socket: Socket): Wire {
+  return streamWire(socket, socket);
+}
+
+/** The wire over the two ends of a daemon's pipes. `onDestroy` is called once, when this side ends it. */
+export function streamWire(input: Readable, output: Writable, onDestroy: () => void = () => {}): Wire {
   let gone: Error | undefined;
   let cause: Error | undefined;
   const blocked: PromiseWithResolvers<void>[] = [];
-  const reader = new ByteReader({ pause: () => socket.pause(), resume: () => socket.resume() });
+  const reader = new ByteReader({ pause: () => input.pause(), resume: () => input.resume() });
   const end = (error: Error) => {
     gone ??= error;
     reader.end(gone);
     for (const waiter of blocked.splice(0)) waiter.reject(gone);
   };
-  socket.on("data", chunk => reader.push(chunk));
-  socket.on("drain", () => {
+  const failed = (error: Error) => {
+    cause ??= error;
+  };
+  input.on("data", chunk => reader.push(chunk));
+  input.on("error", failed);
+  input.on("close", () => end(new HungUp(cause)));
+  if (!Object.is(input, output)) output.on("error", failed);
+  output.on("drain", () => {
     for (const waiter of blocked.splice(0)) waiter.resolve();
   });
-  socket.on("error", error => {
-    cause = error;
-  });
-  socket.on("close", () => end(new HungUp(cause)));
   return {
     reader,
     write(...parts) {
       if (gone) return Promise.reject(gone);
-      socket.cork();
-      for (const part of parts) socket.write(part);
-      socket.uncork();
-      if (!socket.writableNeedDrain) return Promise.resolve();
+      output.cork();
+      for (const part of parts) output.write(part);
+      output.uncork();
+      if (!output.writableNeedDrain) return Promise.resolve();
       const waiter = Promise.withResolvers<void>();
       blocked.push(waiter);
       return waiter.promise;
     },
     destroy(error = storeClosed()) {
+      if (input.destroyed && gone) return;
       end(error);
-      socket.destroy();
+      input.destroy();
+      output.destroy();
+      onDestroy();
     },
   };
 }
