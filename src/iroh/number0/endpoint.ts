@@ -68,8 +68,11 @@ class NumberZeroEndpoint implements Endpoint {
   }
 
   addresses(): EndpointAddresses {
-    const address = this.#parts.native.addr();
-    return { direct: address.directAddresses(), relayUrl: address.relayUrl() ?? undefined };
+    const { native, options } = this.#parts;
+    const address = native.addr();
+    // The binding lists those named by hand only after a while.
+    const direct = new Set([...options.externalAddresses, ...address.directAddresses()]);
+    return { direct: [...direct], relayUrl: address.relayUrl() ?? undefined };
   }
 
   close(): Promise<void> {
