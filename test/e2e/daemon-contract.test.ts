@@ -1,4 +1,5 @@
-import { type Does, storeContract } from "../contract/store.ts";
+import type { Does } from "../contract/store/world.ts";
+import { storeContract } from "../contract/store.ts";
 import { derivation, type MadeDerivation } from "../fakes/make-path.ts";
 import { noDaemon, startDaemon } from "../nix-daemon/host.ts";
 

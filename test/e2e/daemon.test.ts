@@ -5,7 +5,7 @@ import { openDaemon } from "../../src/nix/daemon/open.ts";
 import { generateSecretKey, signPath } from "../../src/nix/signing-key.ts";
 import type { Store, StoreEvent } from "../../src/nix/store.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
-import { addAll, collect, failure, readAll } from "../contract/store.ts";
+import { addAll, collect, failure, readAll } from "../contract/store/tools.ts";
 import { derivation, itemsOf, type MadePath, sourcePath, textPath, unprovenPath } from "../fakes/make-path.ts";
 import { type DaemonHost, noDaemon, processesWith, startDaemon } from "../nix-daemon/host.ts";
 

@@ -1,5 +1,8 @@
-import { stripVTControlCharacters } from "node:util";
 import { Failure } from "../../lib/failure.ts";
+import { cleanText } from "../../lib/terminal.ts";
+
+/** Longest error text that is passed on, in characters. */
+const LONGEST = 64 * 1024;
 
 /** An answer of the daemon that is an error: the conversation goes on after it. Any other error ends it. */
 export class Refusal extends Failure {}
@@ -13,10 +16,9 @@ export function refusal(text: string): Refusal {
   return new Refusal("failed", "nix", message, { reason: "refused" });
 }
 
-/** The text without colours and other control characters, without `error: ` in front. */
-export function plain(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+/** The text without colours, other control characters and the word that Nix puts in front of errors. */
+function plain(text: string): string {
+  return cleanText(text, LONGEST)
     .trim()
     .replace(/^error:\s*/, "");
 }

@@ -5,7 +5,7 @@ import { protocolError } from "./error.ts";
 import { Limit } from "./protocol.ts";
 
 /** A store path. */
-export async function readPath(from: ByteReader): Promise<StorePath> {
+async function readPath(from: ByteReader): Promise<StorePath> {
   return checkPath(await from.string(Limit.path));
 }
 

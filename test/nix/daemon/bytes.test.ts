@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader } from "../../../src/nix/daemon/bytes.ts";
 import { encode } from "../../../src/nix/daemon/encode.ts";
-import { failure } from "../../contract/store.ts";
+import { failure } from "../../contract/store/tools.ts";
 import { readerOf } from "./scripted.ts";
 
 test("numbers, strings and lists have Nix's forms", () => {

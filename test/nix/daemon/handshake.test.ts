@@ -4,7 +4,7 @@ import { Failure } from "../../../src/lib/failure.ts";
 import { encode, type Field } from "../../../src/nix/daemon/encode.ts";
 import { handshake } from "../../../src/nix/daemon/handshake.ts";
 import { Magic, minorVersion } from "../../../src/nix/daemon/protocol.ts";
-import { failure } from "../../contract/store.ts";
+import { failure } from "../../contract/store/tools.ts";
 import { errorReply, reply, scripted } from "./scripted.ts";
 
 const silent = () => new Failure("not-permitted", "nix", "hung up without a word");

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { encode } from "../../../src/nix/daemon/encode.ts";
 import { daemonSocket, openDaemon } from "../../../src/nix/daemon/open.ts";
 import { Magic, minorVersion } from "../../../src/nix/daemon/protocol.ts";
-import { failure } from "../../contract/store.ts";
+import { failure } from "../../contract/store/tools.ts";
 import { reply } from "./scripted.ts";
 
 test("the socket is found as Nix finds it", () => {

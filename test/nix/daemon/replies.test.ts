@@ -4,7 +4,7 @@ import { encode } from "../../../src/nix/daemon/encode.ts";
 import { Tag } from "../../../src/nix/daemon/protocol.ts";
 import { readReply } from "../../../src/nix/daemon/reply.ts";
 import type { StoreEvent } from "../../../src/nix/store.ts";
-import { failure } from "../../contract/store.ts";
+import { failure } from "../../contract/store/tools.ts";
 import { errorReply, readerOf, reply } from "./scripted.ts";
 
 test("events of every kind come in order, with activities of 64 bits", async () => {

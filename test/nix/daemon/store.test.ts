@@ -4,7 +4,7 @@ import { encode } from "../../../src/nix/daemon/encode.ts";
 import { Op } from "../../../src/nix/daemon/protocol.ts";
 import type { DerivedPath } from "../../../src/nix/store.ts";
 import type { StorePath } from "../../../src/nix/store-path.ts";
-import { addAll, failure, readAll } from "../../contract/store.ts";
+import { addAll, failure, readAll } from "../../contract/store/tools.ts";
 import { derivation, fileNar, textPath } from "../../fakes/make-path.ts";
 import { errorReply, reply, scriptedStore } from "./scripted.ts";
 
