@@ -1,0 +1,6 @@
+// Makes two hosts, says how to recognise them, and never stops them: for the test that kills it.
+import { makeHosts } from "./hosts.ts";
+import { traceOf } from "./trace.ts";
+
+const { builder, client } = await makeHosts();
+process.stdout.write(`${JSON.stringify([await traceOf(builder), await traceOf(client)])}\n`);
