@@ -93,7 +93,7 @@ test("hosts that are stopped leave no process, no mount and no file", { skip }, 
 for (const signal of ["SIGINT", "SIGKILL"] as const) {
   test(`whoever made hosts dies of ${signal}: the hosts go too`, { skip }, async () => {
     const maker = start([process.execPath, join(import.meta.dirname, "../hosts/hold.ts")], process.env);
-    const [, told = ""] = await maker.until(/^(\{.*\})$/m);
+    const [, told = ""] = await maker.until(/^(\[.*\])$/m);
     const traces = JSON.parse(told) as Trace[];
     assert.ok(
       traces.every(trace => leftOf(trace).length > 0),
