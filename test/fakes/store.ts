@@ -1,5 +1,7 @@
 import { Failure } from "../../src/lib/failure.ts";
 import { closure } from "../../src/nix/daemon/closure.ts";
+import { StoppableSource } from "../../src/nix/daemon/stoppable.ts";
+import { Turns } from "../../src/nix/daemon/turns.ts";
 import { sha256 } from "../../src/nix/hash.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import type {
@@ -25,7 +27,7 @@ export class FakeStore implements Store {
   readonly tempRoots = new Set<StorePath>();
   readonly #nix: FakeNix;
   readonly #closed = new AbortController();
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(nix: FakeNix) {
     this.#nix = nix;
@@ -88,20 +90,33 @@ export class FakeStore implements Store {
 
   async *add(items: AsyncIterable<NarItem>, options: AddOptions = {}): AsyncGenerator<StorePath> {
     const done = await this.#begin("add");
+    const source = this.#stoppable(items);
     try {
-      for await (const { info, nar } of items) {
-        const chunks: Uint8Array[] = [];
-        for await (const chunk of nar) {
-          this.#open();
-          chunks.push(chunk);
-        }
-        this.#nix.register(info, whole(info, chunks), options.dontCheckSignatures ?? false);
-        this.tempRoots.add(info.path);
-        yield info.path;
+      for (let item = await source.next(); item; item = await source.next()) {
+        this.#nix.register(item.info, await this.#whole(item), options.dontCheckSignatures ?? false);
+        this.tempRoots.add(item.info.path);
+        yield item.info.path;
       }
+      this.#open();
     } finally {
+      source.stop();
       done();
     }
+  }
+
+  async #whole({ info, nar }: NarItem): Promise<Uint8Array> {
+    const source = this.#stoppable(nar);
+    const chunks: Uint8Array[] = [];
+    for (let chunk = await source.next(); chunk; chunk = await source.next()) chunks.push(chunk);
+    this.#open();
+    return whole(info, chunks);
+  }
+
+  /** A source that ends when this store is closed, even if it never says anything. */
+  #stoppable<T>(source: AsyncIterable<T>): StoppableSource<T> {
+    const stoppable = new StoppableSource(source);
+    this.#closed.signal.addEventListener("abort", () => stoppable.stop());
+    return stoppable;
   }
 
   build(
@@ -139,6 +154,7 @@ export class FakeStore implements Store {
     this.#nix.connections.delete(this);
     this.tempRoots.clear();
     this.#closed.abort(lost("it was closed"));
+    this.#turns.end(this.#closed.signal.reason);
   }
 
   #open(): void {
@@ -146,14 +162,9 @@ export class FakeStore implements Store {
   }
 
   async #begin(what: string): Promise<() => void> {
-    const before = this.#turn;
-    const mine = Promise.withResolvers<void>();
-    this.#turn = mine.promise;
-    await before;
-    if (this.#closed.signal.aborted) mine.resolve();
-    this.#open();
+    const done = await this.#turns.take();
     this.#nix.asked.push(what);
-    return mine.resolve;
+    return done;
   }
 
   async #alone<T>(what: string, operation: () => Promise<T>): Promise<T> {

@@ -16,6 +16,7 @@ export async function* addPaths(
 ): AsyncGenerator<StorePath> {
   const done = await connection.begin();
   const sender = new Sender(connection.wire, items, dontCheckSignatures);
+  const deaf = connection.wire.onEnd(error => sender.stop(error));
   let refused: Refusal | undefined;
   let complete = false;
   try {
@@ -33,6 +34,7 @@ export async function* addPaths(
     }
     complete = true;
   } finally {
+    deaf();
     sender.stop();
     if (!complete) connection.wire.destroy();
     done();

@@ -2,6 +2,7 @@ import type { Store, StoreEvent } from "../store.ts";
 import type { ByteReader } from "./bytes.ts";
 import { Refusal } from "./error.ts";
 import { readReply } from "./reply.ts";
+import { Turns } from "./turns.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a daemon says of itself when a conversation begins. */
@@ -16,20 +17,17 @@ export interface Greeting {
 export class Connection {
   readonly wire: Wire;
   readonly greeting: Greeting;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(wire: Wire, greeting: Greeting) {
     this.wire = wire;
     this.greeting = greeting;
+    wire.onEnd(error => this.#turns.end(error));
   }
 
   /** Waits for all that was begun before; the caller has the wire until it calls what it gets. */
   async begin(): Promise<() => void> {
-    const before = this.#turn;
-    const mine = Promise.withResolvers<void>();
-    this.#turn = mine.promise;
-    await before;
-    return mine.resolve;
+    return this.#turns.take();
   }
 
   /** Runs one operation alone. After an error that is not the daemon's refusal the bytes are out of step: the connection ends. */

@@ -52,15 +52,16 @@ export class Sender {
     this.#notify();
   }
 
-  /** Sends nothing more; gives up what it is sending. May be repeated. */
-  stop(): void {
+  /** Sends nothing more; gives up what it is sending, for this reason. May be repeated. */
+  stop(reason?: Error): void {
+    if (reason) this.#error ??= { value: reason };
     this.#stopped = true;
     this.#items.stop();
     this.#current?.stop();
     this.#notify();
   }
 
-  /** Throws what the items threw, if they did. */
+  /** Throws what the items threw, or why it was stopped. */
   rethrow(): void {
     if (this.#error) throw this.#error.value;
   }
@@ -77,7 +78,7 @@ export class Sender {
         await this.#send(item);
       }
     } catch (value) {
-      this.#error = { value };
+      this.#error ??= { value };
       this.#items.stop();
     } finally {
       this.#ended = true;

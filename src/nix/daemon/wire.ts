@@ -10,6 +10,8 @@ export interface Wire {
   write(...parts: readonly Uint8Array[]): Promise<void>;
   /** Ends both directions at once: half a close would let a build run to its end. May be repeated. */
   destroy(error?: Error): void;
+  /** Calls this once the connection is gone, whoever ended it, at once if it is; the caller can take it back by calling what it gets. */
+  onEnd(listener: (error: Error) => void): () => void;
 }
 
 /** The wire over a connected socket. */
@@ -17,16 +19,19 @@ export function socketWire(socket: Socket): Wire {
   return streamWire(socket, socket);
 }
 
-/** The wire over the two ends of a daemon's pipes. `onDestroy` is called once, when this side ends it. */
+/** The wire over the two ends of a daemon's pipes. `onDestroy` is called when this side ends it, and may be so again. */
 export function streamWire(input: Readable, output: Writable, onDestroy: () => void = () => {}): Wire {
   let gone: Error | undefined;
   let cause: Error | undefined;
   const blocked: PromiseWithResolvers<void>[] = [];
+  const listeners = new Set<(error: Error) => void>();
   const reader = new ByteReader({ pause: () => input.pause(), resume: () => input.resume() });
   const end = (error: Error) => {
-    gone ??= error;
-    reader.end(gone);
-    for (const waiter of blocked.splice(0)) waiter.reject(gone);
+    if (gone) return;
+    gone = error;
+    reader.end(error);
+    for (const waiter of blocked.splice(0)) waiter.reject(error);
+    for (const listener of listeners) listener(error);
   };
   const failed = (error: Error) => {
     cause ??= error;
@@ -51,11 +56,15 @@ export function streamWire(input: Readable, output: Writable, onDestroy: () => v
       return waiter.promise;
     },
     destroy(error = storeClosed()) {
-      if (input.destroyed && gone) return;
       end(error);
       input.destroy();
       output.destroy();
       onDestroy();
+    },
+    onEnd(listener) {
+      if (gone) listener(gone);
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
   };
 }

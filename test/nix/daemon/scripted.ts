@@ -27,6 +27,7 @@ export function errorReply(message: string): Buffer {
 export function scripted(...parts: Uint8Array[]): Scripted {
   const heard: Uint8Array[] = [];
   const reader = readerOf(...parts);
+  const listeners = new Set<(error: Error) => void>();
   let destroyed = false;
   return {
     reader,
@@ -37,6 +38,11 @@ export function scripted(...parts: Uint8Array[]): Scripted {
     destroy: (error = storeClosed()) => {
       destroyed = true;
       reader.end(error);
+      for (const listener of listeners) listener(error);
+    },
+    onEnd: listener => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
     heard: () => Buffer.concat(heard),
     get destroyed() {
