@@ -1,0 +1,203 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type BuildEvent, BuildEventSchema } from "../../../gen/drvthru/v1/build_pb.js";
+import { Notice } from "../notice.ts";
+import { cut } from "../refusal.ts";
+
+/** What may be appended: everything of an event but its number and time. */
+export type NewEvent = NonNullable<MessageInitShape<typeof BuildEventSchema>["event"]>;
+
+/** Most events of one batch. */
+const MAX_BATCH_EVENTS = 512;
+/** Longest record: the result with its messages. */
+const MAX_RECORD = 2 * 1024 * 1024;
+const CHUNK = 256 * 1024;
+const MAX_LINE = 64 * 1024;
+/** Log lines that wait for a slow disk, in bytes; beyond it they are dropped. */
+const MAX_PENDING = 4 * 1024 * 1024;
+const PREFIX = 4;
+
+/**
+ * The events of one build: records in a file, each the length of an encoded `BuildEvent` in 4 bytes, low byte first, and the event. Appending never
+ * waits and never fails; watchers read the file, each at its own speed. Log lines beyond the byte limit are dropped, and one line says so.
+ */
+export class EventFile {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #maxBytes: number;
+  readonly #onError: (error: unknown) => void;
+  readonly #grown = new Notice();
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #writing: Promise<void> | undefined;
+  #bytes: number;
+  #written: number;
+  #seq: bigint;
+  #ended: boolean;
+  #dropped = false;
+
+  private constructor(path: string, handle: FileHandle, options: EventFileOptions, found: Found) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#maxBytes = options.maxBytes;
+    this.#onError = options.onError;
+    this.#bytes = found.bytes;
+    this.#written = found.bytes;
+    this.#seq = found.seq;
+    this.#ended = found.ended;
+  }
+
+  /** Opens or makes the file. A record that a crash cut off is removed. */
+  static async open(path: string, options: EventFileOptions): Promise<EventFile> {
+    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const found = await scan(handle);
+    await handle.truncate(found.bytes);
+    return new EventFile(path, handle, options, found);
+  }
+
+  /** Whether the result is in: nothing comes after it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Adds an event, unless the result is in. */
+  append(event: NewEvent): void {
+    if (this.#ended) return;
+    if (event.case !== "logLine") this.#push(event);
+    else if (this.#isFull()) this.#drop();
+    else this.#push({ ...event, value: { ...event.value, text: cut(event.value.text ?? "", MAX_LINE) } });
+    if (event.case === "result") this.#ended = true;
+  }
+
+  #isFull(): boolean {
+    return this.#dropped || this.#bytes >= this.#maxBytes || this.#pendingBytes >= MAX_PENDING;
+  }
+
+  #drop(): void {
+    if (this.#dropped) return;
+    this.#dropped = true;
+    const text = "drv-thru: the log of this build is too long; the builder keeps no more of it";
+    this.#push({ case: "logLine", value: { activity: 0n, text } });
+  }
+
+  #push(event: NewEvent): void {
+    this.#seq += 1n;
+    const message = create(BuildEventSchema, { seq: this.#seq, at: timestampFromMs(Date.now()), event });
+    const body = toBinary(BuildEventSchema, message);
+    const record = new Uint8Array(PREFIX + body.length);
+    new DataView(record.buffer).setUint32(0, body.length, true);
+    record.set(body, PREFIX);
+    this.#pending.push(record);
+    this.#pendingBytes += record.length;
+    this.#bytes += record.length;
+    this.#writing ??= this.#write();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (this.#pending.length > 0) {
+        const bytes = Buffer.concat(this.#pending);
+        this.#pending = [];
+        const { bytesWritten } = await this.#handle.write(bytes, 0, bytes.length, this.#written);
+        if (bytesWritten < bytes.length)
+          throw Object.assign(new Error("the event file was written in part"), { code: "ENOSPC" });
+        this.#written += bytes.length;
+        this.#pendingBytes -= bytes.length;
+        this.#grown.ring();
+      }
+    } catch (error) {
+      this.#onError(error);
+    } finally {
+      this.#writing = undefined;
+      this.#grown.ring();
+    }
+  }
+
+  /** Resolves when all that was appended is written. */
+  async flushed(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** The events after a number in order, until the result. An empty batch says, after so many quiet milliseconds, that the watch is alive. */
+  async *watch(after: bigint, keepAlive: number, signal: AbortSignal): AsyncGenerator<BuildEvent[]> {
+    const file = await open(this.#path, "r");
+    try {
+      let offset = 0;
+      for (;;) {
+        if (offset < this.#written) {
+          const batch = await readBatch(file, offset, this.#written);
+          offset = batch.end;
+          const events = batch.events.filter(event => event.seq > after);
+          if (events.length > 0) yield events;
+        } else if (this.#ended && this.#writing === undefined) {
+          return;
+        } else if (!(await this.#grown.wait(keepAlive, signal))) {
+          yield [];
+        }
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Writes what is left and closes the file. Watchers read on until the result. */
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.#handle.close();
+  }
+}
+
+/** How an event file is kept. */
+export interface EventFileOptions {
+  /** Bytes beyond which log lines are dropped. */
+  readonly maxBytes: number;
+  /** The file could not be written. */
+  readonly onError: (error: unknown) => void;
+}
+
+interface Found {
+  readonly bytes: number;
+  readonly seq: bigint;
+  readonly ended: boolean;
+}
+
+async function scan(handle: FileHandle): Promise<Found> {
+  const { size } = await handle.stat();
+  let found: Found = { bytes: 0, seq: 0n, ended: false };
+  while (found.bytes < size) {
+    const { events, end } = await readBatch(handle, found.bytes, size);
+    const last = events.at(-1);
+    if (last === undefined) break;
+    found = { bytes: end, seq: last.seq, ended: last.event.case === "result" };
+  }
+  return found;
+}
+
+/** The whole records from an offset on, at least one if there is one. */
+async function readBatch(
+  file: FileHandle,
+  offset: number,
+  end: number,
+): Promise<{ events: BuildEvent[]; end: number }> {
+  let bytes = await readAt(file, offset, Math.min(CHUNK, end - offset));
+  const first = bytes.length < PREFIX ? 0 : bytes.readUInt32LE(0);
+  if (first > MAX_RECORD) throw new Error("the event file is damaged");
+  if (PREFIX + first > bytes.length) bytes = await readAt(file, offset, Math.min(PREFIX + first, end - offset));
+  const events: BuildEvent[] = [];
+  let at = 0;
+  while (events.length < MAX_BATCH_EVENTS && at + PREFIX <= bytes.length) {
+    const next = at + PREFIX + bytes.readUInt32LE(at);
+    if (next > bytes.length) break;
+    events.push(fromBinary(BuildEventSchema, Uint8Array.from(bytes.subarray(at + PREFIX, next))));
+    at = next;
+  }
+  return { events, end: offset + at };
+}
+
+async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  const { bytesRead } = await file.read(bytes, 0, length, offset);
+  return bytes.subarray(0, bytesRead);
+}

@@ -1,0 +1,144 @@
+import { statfs } from "node:fs/promises";
+import { BuildOutcome } from "../../../gen/drvthru/v1/build_pb.js";
+import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
+import { Failure } from "../../lib/failure.ts";
+import type { Store, StoreBuildOptions, StoreEvent, TargetOutcome } from "../../nix/store.ts";
+import { STORE_DIR, type StorePath } from "../../nix/store-path.ts";
+import type { BuiltPaths } from "../cache/built-paths.ts";
+import { builderFault } from "../faults.ts";
+import type { Stores } from "../stores.ts";
+import { brokenBy } from "./builds.ts";
+import type { LiveBuild } from "./live-build.ts";
+import { FailureHints, isSuccess, overallOutcome } from "./outcome.ts";
+import { ReadyOutputs } from "./ready-outputs.ts";
+import type { Ending, TargetEnding } from "./record.ts";
+import type { Target } from "./request.ts";
+import type { Roots } from "./roots.ts";
+import { Translator } from "./translate.ts";
+
+/** What a run needs beside its build. */
+export interface RunParts {
+  readonly queries: Stores;
+  readonly roots: Roots;
+  readonly built: BuiltPaths;
+}
+
+/** Less than this in the store's file system is a full disk: what Nix itself takes for one. */
+const FULL_DISK = 8 * 1024 * 1024;
+/** The longest that a timer of Node can wait. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** Builds, from slot to result, and says how it ended. The outputs that it made are protected and told. Never throws. */
+export async function runBuild(build: LiveBuild, parts: RunParts): Promise<Ending> {
+  const run = new Run(build, parts);
+  const seconds = build.maxBuildSeconds;
+  const timer = seconds === undefined ? undefined : setTimeout(() => run.expire(), Math.min(seconds * 1000, MAX_TIMER));
+  try {
+    const outcomes = await build.store.use(store => run.build(store));
+    await run.keep();
+    return await run.ending(outcomes);
+  } catch (error) {
+    return await run.broken(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+class Run {
+  readonly #build: LiveBuild;
+  readonly #parts: RunParts;
+  readonly #translator = new Translator();
+  readonly #hints = new FailureHints();
+  readonly #ready: ReadyOutputs;
+  readonly #builtDrvs = new Set<StorePath>();
+  #expired = false;
+
+  constructor(build: LiveBuild, parts: RunParts) {
+    this.#build = build;
+    this.#parts = parts;
+    this.#ready = new ReadyOutputs(build, parts.queries);
+  }
+
+  /** The time is over. */
+  expire(): void {
+    this.#expired = true;
+    this.#build.store.close();
+  }
+
+  async build(store: Store): Promise<TargetOutcome[]> {
+    const { targets, keepGoing, rebuild } = this.#build.request;
+    const seconds = this.#build.maxBuildSeconds;
+    const options: StoreBuildOptions = { keepGoing, ...(seconds !== undefined && { timeoutSeconds: seconds }) };
+    const wanted = targets.map(({ drv, outputs }) => ({ drv, outputs: [...outputs.keys()] }));
+    const run = (more: StoreBuildOptions) => store.build(wanted, { ...options, ...more }, event => this.#hear(event));
+    if (!rebuild) return await run({});
+    // What was never built here cannot be compared: it is built first.
+    const first = await run({});
+    return first.every(outcome => isSuccess(outcome.status)) ? await run({ check: true }) : first;
+  }
+
+  #hear(event: StoreEvent): void {
+    if (event.kind === "message") this.#hints.note(event.text);
+    const path = event.kind === "stop" ? this.#translator.pathOf(event.activity) : undefined;
+    const told = this.#translator.translate(event);
+    if (told !== undefined) this.#build.events.append(told);
+    if (told?.case === "derivationStarted" && !told.value.substituted && told.value.path) {
+      this.#builtDrvs.add(told.value.path as StorePath);
+    }
+    if (path !== undefined && !this.#build.request.rebuild) this.#ready.check(path);
+  }
+
+  /** Tells and protects what is valid now, and notes what was built: while the daemon still protects it. */
+  async keep(): Promise<void> {
+    await this.#ready.checkAll();
+    const { queries, roots, built } = this.#parts;
+    await queries.use(this.#build.ended, async store => {
+      await roots.keep(this.#build.id, [...this.#build.ready], store);
+      await built.note([...this.#builtDrvs], store);
+    });
+  }
+
+  async ending(outcomes: readonly TargetOutcome[]): Promise<Ending> {
+    if (await isDiskFull(outcomes)) return brokenBy(new Failure("failed", "nix", "full", { reason: "disk-full" }));
+    const byDrv = new Map(outcomes.map(outcome => [outcome.drv, outcome]));
+    const targets = this.#build.request.targets.map(target => this.#target(target, byDrv.get(target.drv)));
+    const outcome = overallOutcome(targets.map(target => target.outcome));
+    const first = targets.find(target => target.outcome === outcome && target.message !== "");
+    const message = outcome === BuildOutcome.BUILT ? "" : (first?.message ?? "the build failed");
+    return { outcome, message, targets, refund: false };
+  }
+
+  /** Nix leaves out targets that it gave up because of another's failure; one that was valid already may be among them. */
+  #target({ drv, outputs }: Target, told: TargetOutcome | undefined): TargetEnding {
+    if (told !== undefined) {
+      const message = isSuccess(told.status) ? "" : told.message;
+      return { drv, outcome: this.#hints.refine(told), message };
+    }
+    const valid = [...outputs.values()].every(path => this.#build.ready.has(path));
+    return { drv, outcome: valid ? BuildOutcome.BUILT : BuildOutcome.FAILED, message: "" };
+  }
+
+  async broken(error: unknown): Promise<Ending> {
+    if (this.#expired) {
+      const message = `the build took longer than the ${this.#build.maxBuildSeconds} s it may`;
+      return { outcome: BuildOutcome.TIMED_OUT, message, refund: false };
+    }
+    if (builderFault(error) !== undefined || !(error instanceof Failure) || error.who !== "nix") return brokenBy(error);
+    // Nix refused the whole: before anything was built it lacks what the build needs, and no time was spent.
+    const begun = this.#builtDrvs.size > 0;
+    const reason = begun ? Reason.UNSPECIFIED : Reason.CANNOT_BUILD_HERE;
+    return { outcome: BuildOutcome.FAILED, message: error.message, reason, refund: !begun };
+  }
+}
+
+/** Nix calls a failure transient when its disk is nearly full, and in cases that are the build's own; so the disk is asked too. */
+async function isDiskFull(outcomes: readonly TargetOutcome[]): Promise<boolean> {
+  if (!outcomes.some(outcome => outcome.status === "transient-failure")) return false;
+  try {
+    const { bavail, bsize } = await statfs(STORE_DIR);
+    return bavail * bsize < FULL_DISK;
+  } catch {
+    // A store elsewhere: nothing can be said of its disk.
+    return false;
+  }
+}

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { type Build, BuildOutcome, type BuildRecord } from "../../../gen/drvthru/v1/build_pb.js";
+import { connectionOf } from "../connection.ts";
+import type { ServerLimits } from "../limits.ts";
+import { guestOf, principalOf } from "../principal.ts";
+import type { Builds, FoundBuild } from "./builds.ts";
+import type { LiveBuild } from "./live-build.ts";
+import { buildIdFromWire, openRequestFromWire } from "./request.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+const LIST_DEFAULT = 64;
+const LIST_MOST = 256;
+
+/** What the service `Build` works with. */
+export interface BuildContext {
+  readonly builds: Builds;
+  readonly scheduler: Scheduler;
+  readonly limits: ServerLimits;
+}
+
+/** The service `Build`: builds, each one use of a credential. */
+export function buildService({ builds, scheduler, limits }: BuildContext): ServiceImpl<typeof Build> {
+  const find = async (id: Uint8Array, call: HandlerContext): Promise<FoundBuild> => {
+    const principal = await principalOf(call);
+    const found = builds.find(buildIdFromWire(id), principal);
+    if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
+    return found;
+  };
+  const now = async (id: Uint8Array, call: HandlerContext): Promise<BuildRecord> =>
+    builds.record(builds.find(buildIdFromWire(id), await principalOf(call)));
+
+  return {
+    async open(request, call) {
+      const guest = await guestOf(call);
+      const build = await builds.open(openRequestFromWire(request), guest, connectionOf(call));
+      return { build };
+    },
+
+    async start(request, call) {
+      const found = await find(request.buildId, call);
+      if ("live" in found) await scheduler.start(found.live);
+      return { build: await now(request.buildId, call) };
+    },
+
+    async *watch(request, call) {
+      const found = await find(request.buildId, call);
+      const events = "live" in found ? found.live.events : await builds.keptEvents(found.stored.id);
+      try {
+        for await (const batch of events.watch(request.after, limits.keepAlive, call.signal)) yield { events: batch };
+      } finally {
+        if ("stored" in found) await events.close();
+      }
+    },
+
+    async cancel(request, call) {
+      const found = await find(request.buildId, call);
+      if ("live" in found) await cancelBuild(builds, found.live, "cancelled", limits.daemonCancelTime);
+      return { build: await now(request.buildId, call) };
+    },
+
+    async get(request, call) {
+      return { build: builds.record(await find(request.buildId, call)) };
+    },
+
+    async list(request, call) {
+      const principal = await principalOf(call);
+      const most = Math.min(request.limit || LIST_DEFAULT, LIST_MOST);
+      return { builds: builds.list(principal, most) };
+    },
+  };
+}
+
+/** Ends a build; when this resolves its processes are gone. One that had a slot has spent its use. */
+export async function cancelBuild(builds: Builds, build: LiveBuild, why: string, daemonTime: number): Promise<void> {
+  const running = build.phase === "running";
+  await builds.end(build, { outcome: BuildOutcome.CANCELLED, message: why, refund: !running });
+  // The daemon tells nobody when it has killed a build's processes. It does so at once when its connection closes: 18 to 37 ms were measured.
+  if (running) await sleep(daemonTime);
+}

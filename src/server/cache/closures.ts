@@ -1,0 +1,107 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
+import type { BuildId } from "../../lib/ids.ts";
+import type { PathInfo } from "../../nix/path-info.ts";
+import type { StorePath } from "../../nix/store-path.ts";
+import type { FoundBuild } from "../build/builds.ts";
+import { decodeRequest } from "../build/request.ts";
+import { refuse } from "../refusal.ts";
+import type { Stores } from "../stores.ts";
+import { type Voucher, vouched } from "./vouch.ts";
+
+/** Infos that are remembered, of all builds: some 1 KiB each. */
+const MAX_INFOS = 400_000;
+
+interface Remembered {
+  readonly byOutput: Map<StorePath, readonly PathInfo[]>;
+  readonly all: Map<StorePath, PathInfo>;
+}
+
+/** The closures of outputs, signed: what a client may fetch. Remembered for the builds that asked last. */
+export class Closures {
+  readonly #queries: Stores;
+  readonly #voucher: Voucher;
+  readonly #known = new Map<BuildId, Remembered>();
+
+  constructor(queries: Stores, voucher: Voucher) {
+    this.#queries = queries;
+    this.#voucher = voucher;
+  }
+
+  /** The infos of the closure of one wanted output, references first. Throws a refusal if it is none, is not valid, or holds what nobody vouches for. */
+  async of(found: FoundBuild, output: StorePath, signal: AbortSignal): Promise<readonly PathInfo[]> {
+    const { id, outputs } = outputsOf(found);
+    if (!outputs.has(output)) throw notAnOutput(output);
+    const known = this.#remembered(id).byOutput.get(output);
+    if (known !== undefined) return known;
+    const infos = await this.#queries.use(signal, async store => {
+      if (!(await store.validPaths([output])).has(output)) throw notThere(output);
+      return (await store.closure([output])).map(info => vouched(info, this.#voucher));
+    });
+    const { byOutput, all } = this.#remembered(id);
+    byOutput.set(output, infos);
+    for (const info of infos) all.set(info.path, info);
+    return infos;
+  }
+
+  /** The infos of these paths out of the closures of a build's outputs. Throws a refusal for any other path. */
+  async infos(found: FoundBuild, paths: readonly StorePath[], signal: AbortSignal): Promise<PathInfo[]> {
+    const { id, outputs } = outputsOf(found);
+    const { all } = this.#remembered(id);
+    let refused: ConnectError | undefined;
+    // A client that comes again after a restart has its infos already, and asks for bytes at once.
+    for (const output of paths.every(path => all.has(path)) ? [] : outputs) {
+      try {
+        for (const info of await this.of(found, output, signal)) all.set(info.path, info);
+      } catch (error) {
+        if (!(error instanceof ConnectError)) throw error;
+        refused ??= error;
+      }
+    }
+    return paths.map(path => {
+      const info = all.get(path);
+      if (info === undefined) throw refused ?? notInClosure(path);
+      return info;
+    });
+  }
+
+  #remembered(id: BuildId): Remembered {
+    const known = this.#known.get(id) ?? { byOutput: new Map(), all: new Map() };
+    this.#known.delete(id);
+    this.#known.set(id, known);
+    let infos = [...this.#known.values()].reduce((sum, { all }) => sum + all.size, 0);
+    for (const [oldest, { all }] of this.#known) {
+      if (infos <= MAX_INFOS || oldest === id) break;
+      this.#known.delete(oldest);
+      infos -= all.size;
+    }
+    return known;
+  }
+}
+
+/** The outputs that Start has checked against their derivations: before that, a path that a client calls its output is only a claim. */
+function outputsOf(found: FoundBuild): { id: BuildId; outputs: ReadonlySet<StorePath> } {
+  if ("live" in found) return { id: found.live.id, outputs: found.live.ready };
+  const { id, end, committedAt, request } = found.stored;
+  const targets = end !== undefined && committedAt !== undefined ? decodeRequest(request).targets : [];
+  return { id, outputs: new Set(targets.flatMap(target => [...target.outputs.values()])) };
+}
+
+function notAnOutput(output: StorePath): ConnectError {
+  return refuse(Reason.NOT_PERMITTED, Code.PermissionDenied, `${output} is no finished output of this build`, {
+    subject: output,
+  });
+}
+
+function notThere(output: StorePath): ConnectError {
+  return refuse(Reason.UNSPECIFIED, Code.NotFound, `${output} is not on the builder any more`, {
+    subject: output,
+    fix: "build it again",
+  });
+}
+
+function notInClosure(path: StorePath): ConnectError {
+  return refuse(Reason.NOT_PERMITTED, Code.PermissionDenied, `${path} is in no closure of this build's outputs`, {
+    subject: path,
+  });
+}

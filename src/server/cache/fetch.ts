@@ -1,0 +1,105 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  CacheFetchPartSchema,
+  CacheFetchRequest,
+  CacheFetchResponseSchema,
+} from "../../../gen/drvthru/v1/cache_pb.js";
+import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
+import type { NarItem } from "../../nix/store.ts";
+import type { FoundBuild } from "../build/builds.ts";
+import { MAX_BATCH, malformed, storePathFromWire } from "../path-infos.ts";
+import type { Stores } from "../stores.ts";
+import type { Closures } from "./closures.ts";
+import { encoded } from "./encode.ts";
+
+type Part = MessageInitShape<typeof CacheFetchPartSchema>;
+type Response = MessageInitShape<typeof CacheFetchResponseSchema>;
+
+/** Bytes of one part. */
+const PART = 256 * 1024;
+/** Bytes after which a message is full. */
+const MESSAGE = 256 * 1024;
+const MAX_PARTS = 1_000;
+
+/** What Fetch works with. */
+export interface FetchContext {
+  readonly closures: Closures;
+  readonly queries: Stores;
+}
+
+/** Sends the NARs that each message asks for, in order, several small ones in a message. `first` is the message that named the build. */
+export async function* fetchPaths(
+  first: CacheFetchRequest,
+  more: AsyncIterator<CacheFetchRequest>,
+  found: FoundBuild,
+  { closures, queries }: FetchContext,
+  signal: AbortSignal,
+): AsyncGenerator<Response> {
+  if (first.codec !== Codec.NONE && first.codec !== Codec.ZSTD) throw malformed("the codec is neither none nor zstd");
+  const release = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<Parameters<Parameters<Stores["use"]>[1]>[0]>();
+  const holding = queries.use(signal, async store => {
+    opened.resolve(store);
+    await release.promise;
+  });
+  holding.catch(opened.reject);
+  try {
+    const store = await opened.promise;
+    for (let request = first; ; ) {
+      if (request.items.length > MAX_BATCH) throw malformed(`at most ${MAX_BATCH} paths are asked for in a message`);
+      const paths = request.items.map(item => storePathFromWire(item.path));
+      const infos = await closures.infos(found, paths, signal);
+      for await (const response of packed(partsOf(store.nars(infos), first.codec))) {
+        if ("live" in found) found.live.downloadedBytes += bytesIn(response);
+        yield response;
+      }
+      const next = await more.next();
+      if (next.done) return;
+      request = next.value;
+    }
+  } finally {
+    release.resolve();
+    await holding.catch(() => undefined);
+  }
+}
+
+async function* partsOf(items: AsyncIterable<NarItem>, codec: Codec): AsyncGenerator<Part> {
+  for await (const { info, nar } of items) {
+    const { codec: chosen, bytes } = await encoded(nar, info.narSize, codec);
+    yield { part: { case: "begin", value: { path: info.path, codec: chosen } } };
+    for await (const piece of bytes) {
+      for (let at = 0; at < piece.length; at += PART) {
+        yield { part: { case: "data", value: plain(piece.subarray(at, at + PART)) } };
+      }
+    }
+    yield { part: { case: "end", value: {} } };
+  }
+}
+
+/** Without Node's own class over it, which the message would keep. */
+function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+/** Parts in messages that are full, but for the last. */
+async function* packed(parts: AsyncIterable<Part>): AsyncGenerator<Response> {
+  let message: Part[] = [];
+  let bytes = 0;
+  for await (const part of parts) {
+    const length = part.part?.case === "data" ? (part.part.value?.length ?? 0) : 0;
+    if (message.length > 0 && (bytes + length > MESSAGE || message.length >= MAX_PARTS)) {
+      yield { parts: message };
+      message = [];
+      bytes = 0;
+    }
+    message.push(part);
+    bytes += length;
+  }
+  if (message.length > 0) yield { parts: message };
+}
+
+function bytesIn(response: Response): number {
+  let bytes = 0;
+  for (const { part } of response.parts ?? []) if (part?.case === "data") bytes += part.value?.length ?? 0;
+  return bytes;
+}

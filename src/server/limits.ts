@@ -1,0 +1,52 @@
+/** Every bound and wait of the services, in one place. Times are milliseconds, sizes bytes. Tests shorten them. */
+export interface ServerLimits {
+  /** Most builds with a slot. */
+  readonly maxConcurrentBuilds: number;
+  /** Most builds that have not ended, of everybody. */
+  readonly maxOpenBuilds: number;
+  /** Most builds of one owner that have not ended. */
+  readonly maxOpenBuildsOfOwner: number;
+  /** Ended builds that are kept. */
+  readonly keepBuilds: number;
+  /** Ended builds that the status tells. */
+  readonly recentBuilds: number;
+  /** Time that a build lives without a connection: a reservation is given back, a started build is cancelled. */
+  readonly graceTime: number;
+  /** Bytes of one build's event file; beyond it log lines are dropped. */
+  readonly maxEventBytes: number;
+  /** An empty message goes to a quiet watcher after this time. */
+  readonly keepAlive: number;
+  /** Most Put streams of one build. */
+  readonly maxPutStreams: number;
+  /** Most daemon connections for uploads, of all builds. */
+  readonly maxPutStores: number;
+  /** Most daemon connections for queries and downloads. */
+  readonly maxQueryStores: number;
+  /** Most paths that one build names. */
+  readonly maxNamedPaths: number;
+  /** An upload that brings no byte for this time is dropped. */
+  readonly stallTime: number;
+  /** An upload that brought no byte for this time is dropped when another build wants its path. */
+  readonly contestedStallTime: number;
+  /** What the daemon needs to end a build's processes after its connection is closed. */
+  readonly daemonCancelTime: number;
+}
+
+/** What a builder runs with where its configuration says nothing else. */
+export const DEFAULT_LIMITS: ServerLimits = {
+  maxConcurrentBuilds: 1,
+  maxOpenBuilds: 256,
+  maxOpenBuildsOfOwner: 64,
+  keepBuilds: 100,
+  recentBuilds: 20,
+  graceTime: 60_000,
+  maxEventBytes: 64 * 1024 * 1024,
+  keepAlive: 10_000,
+  maxPutStreams: 4,
+  maxPutStores: 16,
+  maxQueryStores: 16,
+  maxNamedPaths: 250_000,
+  stallTime: 30_000,
+  contestedStallTime: 3_000,
+  daemonCancelTime: 100,
+};

@@ -1,0 +1,96 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import { Build } from "../../gen/drvthru/v1/build_pb.js";
+import { Cache } from "../../gen/drvthru/v1/cache_pb.js";
+import { Status } from "../../gen/drvthru/v1/status_pb.js";
+import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
+import type { EndpointId } from "../lib/ids.ts";
+import type { PublicKey, SecretKey } from "../nix/signing-key.ts";
+import type { OpenStore } from "../nix/store.ts";
+import type { State } from "../state/state.ts";
+import { routerOptions } from "../transport/limits.ts";
+import { Builds } from "./build/builds.ts";
+import { Roots } from "./build/roots.ts";
+import { Scheduler } from "./build/scheduler.ts";
+import { buildService } from "./build/service.ts";
+import { BuiltPaths } from "./cache/built-paths.ts";
+import { Closures } from "./cache/closures.ts";
+import { cacheService } from "./cache/service.ts";
+import type { ServerLimits } from "./limits.ts";
+import { shieldErrors } from "./refusal.ts";
+import { statusService } from "./status.ts";
+import { Stores } from "./stores.ts";
+import { uploadService } from "./upload/service.ts";
+import { Transfers } from "./upload/transfers.ts";
+
+/** What the services stand on. */
+export interface ServicesParts {
+  readonly state: State;
+  readonly openStore: OpenStore;
+  readonly limits: ServerLimits;
+  /** Absolute; holds the builds' folders and roots. */
+  readonly dataFolder: string;
+  readonly signingKey: SecretKey;
+  /** The keys that this machine's Nix trusts. */
+  readonly trustedKeys: readonly PublicKey[];
+  readonly endpoint: EndpointId;
+  readonly version: string;
+  readonly connectedClients: () => number;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** The services of a builder, without their carriers. */
+export interface Services {
+  readonly builds: Builds;
+  readonly scheduler: Scheduler;
+  /** The handlers for a session, with the services that `more` adds. */
+  handlers(more: (router: ConnectRouter) => void): readonly UniversalHandler[];
+  /** Closes what the services opened; all builds have ended before. */
+  close(): Promise<void>;
+}
+
+/** Makes the services, and ends what an earlier run has left unfinished. */
+export async function createServices(parts: ServicesParts): Promise<Services> {
+  const { state, openStore, limits, dataFolder, log, now, trustedKeys } = parts;
+  const roots = new Roots(join(dataFolder, "roots"));
+  const folder = join(dataFolder, "builds");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const builds = new Builds({ state, openStore, limits, folder, roots, log, now });
+  await builds.restart();
+  const built = await BuiltPaths.open(join(dataFolder, "built-paths"));
+  const queries = new Stores(openStore, limits.maxQueryStores);
+  const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, log, now });
+  const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built });
+  const upload = {
+    builds,
+    trustedKeys,
+    stores: new Stores(openStore, limits.maxPutStores),
+    transfers: new Transfers(limits),
+    referenceTime: limits.stallTime,
+    maxPutStreams: limits.maxPutStreams,
+  };
+  const status = {
+    ...parts,
+    builds,
+    scheduler,
+    startedAt: now(),
+    maxConcurrentBuilds: limits.maxConcurrentBuilds,
+    recentBuilds: limits.recentBuilds,
+    keepAlive: limits.keepAlive,
+  };
+  const handlers = (more: (router: ConnectRouter) => void) => {
+    const router = createConnectRouter({ ...routerOptions, interceptors: [shieldErrors(log)] });
+    router
+      .service(Build, buildService({ builds, scheduler, limits }))
+      .service(Upload, uploadService(upload))
+      .service(Cache, cacheService(builds, { closures, queries }))
+      .service(Status, statusService(status));
+    more(router);
+    return router.handlers;
+  };
+  return { builds, scheduler, handlers, close: () => built.close() };
+}

@@ -1,0 +1,52 @@
+import { pipeline, Readable } from "node:stream";
+import { constants, createZstdDecompress } from "node:zlib";
+import { Code } from "@connectrpc/connect";
+import { Codec, Reason } from "../../../gen/drvthru/v1/common_pb.js";
+import { malformed } from "../path-infos.ts";
+import { refuse } from "../refusal.ts";
+
+/** 8 MiB: what the protocol allows, and the memory that a peer can make a stream take. */
+const MAX_WINDOW_LOG = 23;
+const PIECE = 64 * 1024;
+
+/** The bytes of a stream after its codec. Takes no more of the source than its reader asks for, whatever that unfolds to. Throws a refusal. */
+export function decoded(codec: Codec, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  if (codec === Codec.NONE) return source;
+  if (codec === Codec.ZSTD) return unzstd(source);
+  throw malformed("the stream's codec is neither none nor zstd");
+}
+
+async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let broken: unknown;
+  const watched = watch(source, error => {
+    broken = error;
+  });
+  const decoder = createZstdDecompress({
+    chunkSize: PIECE,
+    params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG },
+  });
+  pipeline(Readable.from(watched, { objectMode: true, highWaterMark: 1 }), decoder, () => undefined);
+  try {
+    for await (const piece of decoder) yield piece;
+  } catch (cause) {
+    if (broken !== undefined) throw broken;
+    throw refuse(Reason.MALFORMED, Code.InvalidArgument, "the stream is not zstd, or its window is larger than 8 MiB", {
+      cause,
+    });
+  } finally {
+    decoder.destroy();
+  }
+}
+
+/** Remembers the source's own error, which the decoder would hide. */
+async function* watch(
+  source: AsyncIterable<Uint8Array>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* source;
+  } catch (error) {
+    onError(error);
+    throw error;
+  }
+}

@@ -1,0 +1,138 @@
+import { Code } from "@connectrpc/connect";
+import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
+import type { PathInfo } from "../../nix/path-info.ts";
+import type { PublicKey } from "../../nix/signing-key.ts";
+import type { Store } from "../../nix/store.ts";
+import type { StorePath } from "../../nix/store-path.ts";
+import { checkReferences, checkSame, isHere, type PathProof, proofOf } from "../admission.ts";
+import { Notice } from "../notice.ts";
+import { refuse } from "../refusal.ts";
+
+/** A path that a build has named, and how its bytes must prove it. */
+export interface Named {
+  readonly info: PathInfo;
+  readonly proof: PathProof;
+}
+
+/** What bounds the inputs of one build. */
+export interface InputLimits {
+  readonly maxPaths: number;
+  /** Most bytes of NAR that may be received, or `undefined` for no limit. */
+  readonly maxUploadBytes: number | undefined;
+}
+
+/** The inputs of one build: what it named, what of that is in the store for it, and how much was received. */
+export class Inputs {
+  readonly #named = new Map<StorePath, Named>();
+  readonly #present = new Set<StorePath>();
+  readonly #limits: InputLimits;
+  /** Rings when a path became present. */
+  readonly arrived = new Notice();
+  #received = 0;
+  #lacking = 0;
+
+  constructor(limits: InputLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes of NAR received so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Admits infos, references first, and protects their paths from collection. Says which of them the build has not named before. Throws a refusal. */
+  async name(infos: readonly PathInfo[], trustedKeys: readonly PublicKey[], store: Store): Promise<StorePath[]> {
+    const fresh = infos.filter(info => this.#admit(info, trustedKeys)).map(info => info.path);
+    // Before anybody asks whether they are valid: what is valid then stays so.
+    if (fresh.length > 0) await store.addTempRoots(fresh);
+    return fresh;
+  }
+
+  #admit(info: PathInfo, trustedKeys: readonly PublicKey[]): boolean {
+    const earlier = this.#named.get(info.path);
+    if (earlier !== undefined) {
+      checkSame(earlier.info, info);
+      return false;
+    }
+    if (this.#named.size >= this.#limits.maxPaths) throw tooManyPaths(this.#limits.maxPaths);
+    checkReferences(info, this.#named);
+    this.#named.set(info.path, { info, proof: proofOf(info, trustedKeys) });
+    this.#lacking += info.narSize;
+    return true;
+  }
+
+  /** Those of these named paths that are not here for this build, and must be sent. Throws a refusal if that is more than it may send. */
+  async missing(paths: readonly StorePath[], store: Store): Promise<StorePath[]> {
+    const open = paths.filter(path => !this.#present.has(path));
+    const valid = await store.validPaths(open);
+    const held = await store.pathInfos(open.filter(path => valid.has(path)));
+    for (const info of held) {
+      const named = info && this.#named.get(info.path);
+      if (named && isHere(named.info, info)) this.present(info.path);
+    }
+    this.checkLimit(this.#lacking, this.#received + this.#lacking);
+    return open.filter(path => !this.#present.has(path));
+  }
+
+  /** Whether the build has named this path. */
+  isNamed(path: StorePath): boolean {
+    return this.#named.has(path);
+  }
+
+  /** What the build named under the path of this info. Throws a refusal if it was something else. */
+  same(info: PathInfo): Named {
+    const named = this.#named.get(info.path);
+    if (named === undefined) throw new Error(`${info.path} is not named`);
+    checkSame(named.info, info);
+    return named;
+  }
+
+  /** A named path is in the store for this build: it was here, or was sent and registered. */
+  present(path: StorePath): void {
+    const named = this.#named.get(path);
+    if (named === undefined || this.#present.has(path)) return;
+    this.#present.add(path);
+    this.#lacking -= named.info.narSize;
+    this.arrived.ring();
+  }
+
+  /** Whether it is in the store for this build. */
+  has(path: StorePath): boolean {
+    return this.#present.has(path);
+  }
+
+  /** Counts received bytes. Throws a refusal past the limit. */
+  receive(bytes: number): void {
+    this.#received += bytes;
+    this.checkLimit(this.#received, this.#received);
+  }
+
+  /** Throws a refusal if an upload that brings the total to this would pass the limit. */
+  checkLimit(size: number, total: number): void {
+    const limit = this.#limits.maxUploadBytes;
+    if (limit === undefined || size === 0 || total <= limit) return;
+    throw refuse(
+      Reason.UPLOAD_LIMIT,
+      Code.ResourceExhausted,
+      `the upload of this build has ${total} bytes; at most ${limit} are allowed`,
+      { subject: String(limit), fix: "ask the builder's owner for a larger limit (ticket create --max-upload-bytes)" },
+    );
+  }
+
+  /** The first path in the closure of these that is not in the store for this build, or `undefined` if it is complete. */
+  firstLacking(roots: readonly StorePath[]): StorePath | undefined {
+    const seen = new Set<StorePath>(roots);
+    for (const path of seen) {
+      const named = this.#named.get(path);
+      if (named === undefined || !this.#present.has(path)) return path;
+      for (const reference of named.info.references) seen.add(reference);
+    }
+    return undefined;
+  }
+}
+
+function tooManyPaths(limit: number) {
+  return refuse(Reason.LIMIT, Code.ResourceExhausted, `a build may have at most ${limit} inputs`, {
+    subject: String(limit),
+  });
+}

@@ -1,0 +1,67 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Upload, UploadMissingRequest } from "../../../gen/drvthru/v1/upload_pb.js";
+import type { Builds } from "../build/builds.ts";
+import type { LiveBuild } from "../build/live-build.ts";
+import { buildIdFromWire } from "../build/request.ts";
+import { connectionOf } from "../connection.ts";
+import { refusalOf } from "../faults.ts";
+import { MAX_BATCH, malformed, pathInfoFromWire } from "../path-infos.ts";
+import { guestOf } from "../principal.ts";
+import { enterPut, type PutContext, put } from "./put.ts";
+
+/** What the uploads work with. */
+export interface UploadContext extends PutContext {
+  readonly builds: Builds;
+  readonly maxPutStreams: number;
+}
+
+/** The service `Upload`: what a build needs and the builder lacks. */
+export function uploadService(context: UploadContext): ServiceImpl<typeof Upload> {
+  const find = async (id: Uint8Array, call: HandlerContext): Promise<LiveBuild> => {
+    const build = context.builds.findLive(buildIdFromWire(id), await guestOf(call));
+    context.builds.attach(build, connectionOf(call));
+    return build;
+  };
+  return {
+    async *missing(requests, call) {
+      let build: LiveBuild | undefined;
+      let answered = 0;
+      for await (const request of requests) {
+        build ??= await find(request.buildId, call);
+        const paths = await missing(request, build, context);
+        answered += request.paths.length;
+        yield { paths, answered: BigInt(answered) };
+      }
+    },
+
+    async *put(requests, call) {
+      const more = requests[Symbol.asyncIterator]();
+      const first = await more.next();
+      if (first.done || first.value.part.case !== "start") throw malformed("a Put stream begins with its start");
+      const start = first.value.part.value;
+      const build = await find(start.buildId, call);
+      const leave = enterPut(build, context.maxPutStreams);
+      try {
+        yield* put(start, more, build, context, call.signal);
+      } finally {
+        leave();
+      }
+    },
+  };
+}
+
+async function missing(request: UploadMissingRequest, build: LiveBuild, context: PutContext): Promise<string[]> {
+  if (request.paths.length > MAX_BATCH) throw malformed(`at most ${MAX_BATCH} paths are in a message`);
+  const infos = request.paths.map(pathInfoFromWire);
+  try {
+    return await build.store.use(async store => {
+      await build.inputs.name(infos, context.trustedKeys, store);
+      return await build.inputs.missing(
+        infos.map(info => info.path),
+        store,
+      );
+    });
+  } catch (error) {
+    throw refusalOf(build.ended.aborted ? build.ended.reason : error);
+  }
+}
