@@ -3,7 +3,6 @@ import type { CommonTransportOptions, UniversalClientFn, UniversalClientRequest 
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import type { Session, SessionEnd } from "../lib/stream.ts";
 import { ClientCall } from "./client-call.ts";
-import { gzipCompression, zstdCompression } from "./compression.ts";
 import { type ControlChannel, type Liveness, openControl } from "./control.ts";
 import { messageLimits } from "./limits.ts";
 
@@ -15,6 +14,7 @@ export interface TransportOptions extends Partial<Omit<CommonTransportOptions, "
 
 /**
  * Connect's Transport over a session: every call is a stream of its own. Several transports with different options may share a session.
+ * Messages are not compressed unless `sendCompression` and `acceptCompression` say so (what one sends must be among what it accepts).
  * A call on a session that has ended, or whose peer drains, fails with Unavailable. A response that is not read to its end must be ended by
  * the call's AbortSignal: breaking out of `for await` alone does not cancel (Connect omits it on purpose).
  */
@@ -23,7 +23,7 @@ export function connectTransport(session: Session, options: TransportOptions = {
   return createTransport({
     useBinaryFormat: true,
     interceptors: [],
-    acceptCompression: [zstdCompression, gzipCompression],
+    acceptCompression: [],
     sendCompression: null,
     ...messageLimits,
     ...connect,

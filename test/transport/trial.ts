@@ -110,10 +110,12 @@ function trial(seen: Map<string, Seen>, active: () => number): ServiceImpl<typeo
     },
     async *chat(requests, context) {
       using watched = watch(seen, context);
+      const how = context.requestHeader.get("x-read");
+      if (how === "greet") yield { data: Uint8Array.of(1) };
       for await (const { data } of requests) {
         watched.note.messages++;
         yield { data };
-        if (context.requestHeader.get("x-read") === "one") return;
+        if (how === "one") return;
       }
     },
     fail: request => fail(request.code, request.message),

@@ -329,7 +329,7 @@ export declare const Trial: GenService<{
     output: typeof ChunkSchema;
   },
   /**
-   * Is never let through by the gate: with the header `x-gate: wait` it waits there.
+   * Counts messages, behind the gate: `x-gate: refuse` is refused there, `x-gate: wait` waits for ever.
    *
    * @generated from rpc drvthru.transport.test.v1.Trial.Gated
    */
@@ -347,6 +347,22 @@ export declare const Trial: GenService<{
     methodKind: "unary";
     input: typeof ObservedRequestSchema;
     output: typeof ObservedResponseSchema;
+  },
+}>;
+
+/**
+ * A service that the test server does not have.
+ *
+ * @generated from service drvthru.transport.test.v1.Absent
+ */
+export declare const Absent: GenService<{
+  /**
+   * @generated from rpc drvthru.transport.test.v1.Absent.Call
+   */
+  call: {
+    methodKind: "unary";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
   },
 }>;
 
