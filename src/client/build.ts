@@ -1,7 +1,12 @@
-import { Failure } from "../lib/failure.ts";
+import { openDaemon } from "../nix/daemon/open.ts";
 import type { BuildEvent } from "./events.ts";
+import { dialIroh } from "./iroh.ts";
+import { runNix } from "./plan/nix-process.ts";
 import type { BuildReport } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
+import { createChannel } from "./run/channel.ts";
+import type { Surroundings } from "./run/job.ts";
+import { runBuild } from "./run/run.ts";
 
 /**
  * A build under way. Iterate once for its events; the iteration ends after `summary` and does not throw. Leaving the loop early does not
@@ -13,7 +18,23 @@ export interface BuildRun extends AsyncIterable<BuildEvent> {
 }
 
 /** Builds on someone else's machine: evaluates here, sends what is missing, builds there, imports the outputs here. Starts at once. */
-export function build(_request: BuildRequest): BuildRun {
-  const result = Promise.reject(new Failure("failed", "this machine", "building is not there yet"));
-  return { result, async *[Symbol.asyncIterator]() {} };
+export function build(request: BuildRequest): BuildRun {
+  const openStore: Surroundings["openStore"] = signal => openDaemon({ signal });
+  return startBuild(request, { openStore, dial: dialIroh, runNix, env: process.env });
+}
+
+/** Lines of log that may wait for whoever reads the events. */
+const MAX_WAITING = 20_000;
+
+/** {@link build} in given surroundings. */
+export function startBuild(request: BuildRequest, around: Surroundings): BuildRun {
+  const events = createChannel<BuildEvent>({
+    limit: MAX_WAITING,
+    droppable: event => event.kind === "log" || event.kind === "progress",
+    gap: lines => ({ kind: "log-skipped", lines }),
+  });
+  const result = runBuild(request, around, events.push).finally(events.end);
+  // Who only iterates hears of a failure there; the promise stays to be asked.
+  result.catch(() => undefined);
+  return { result, [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
 }

@@ -6,7 +6,7 @@ import { VERSION } from "../../lib/protocol.ts";
 import { formatPublicKey, type PublicKey, parsePublicKey } from "../../nix/signing-key.ts";
 import { proofKind, prove } from "../../tickets/proof.ts";
 import type { Principal } from "../builder.ts";
-import { toFailure } from "../errors.ts";
+import { cancelled, toFailure } from "../errors.ts";
 import { toPrincipal } from "../wire.ts";
 import type { Dial, Dialled } from "./dial.ts";
 import type { Destination, Identity } from "./identity.ts";
@@ -30,14 +30,15 @@ export async function openConnection(
   dial: Dial,
   destination: Destination,
   identity: Identity,
-  signal?: AbortSignal,
+  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Connection> {
-  const dialled = await dial(destination.peer, { timeoutMs: CONNECT_TIMEOUT_MS, signal });
+  const { timeoutMs = CONNECT_TIMEOUT_MS, signal } = options;
+  const dialled = await dial(destination.peer, { timeoutMs, signal });
   try {
     return await present(dialled, destination, identity, signal);
   } catch (error) {
     await dialled.close();
-    throw signal?.aborted ? signal.reason : withOwnId(toFailure(error, "presenting"), identity);
+    throw signal?.aborted ? cancelled(signal.reason) : withOwnId(toFailure(error, "presenting"), identity);
   }
 }
 

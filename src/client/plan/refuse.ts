@@ -25,14 +25,12 @@ export function refuseUnprovenInputs(closure: readonly PathInfo[]): void {
 export function refuseForeignSystems(
   derivations: Iterable<DerivationSummary>,
   targets: ReadonlySet<StorePath>,
-  valid: ReadonlySet<StorePath>,
   builder: Pick<Principal, "systems" | "features">,
 ): void {
   const systems = new Set([...builder.systems, "builtin"]);
   const features = new Set(builder.features);
   for (const item of derivations) {
     if (!targets.has(item.drv) && item.substitutable) continue;
-    if ([...item.outputs.values()].every(path => valid.has(path))) continue;
     if (!systems.has(item.system)) throw lacks(item.drv, `the system ${item.system}`, builder.systems);
     for (const feature of item.features) {
       if (!features.has(feature)) throw lacks(item.drv, `the feature ${feature}`, builder.features);

@@ -38,7 +38,6 @@ export async function* fetchNars(context: FetchContext, infos: readonly PathInfo
     for (const [index, info] of infos.entries()) {
       const stream = streams[index % count];
       if (stream !== undefined) yield { info, nar: counted(readNar(info, stream), context.meter) };
-      context.meter.addPaths(1);
     }
     for (const next of streams) if ((await next()) !== undefined) throw malformed("more than was asked for");
   } finally {

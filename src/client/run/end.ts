@@ -1,0 +1,47 @@
+import type { Failure, FailureCode, Who } from "../../lib/failure.ts";
+import { codeOfReason } from "../errors.ts";
+import { BuildFailure, type BuildOutcome, type BuildReport, type FailedDerivation } from "../report.ts";
+import type { Activities } from "./activities.ts";
+import type { BuildEnd } from "./watch.ts";
+
+/** The failed derivations of a build with the ends of their logs. */
+export function failedDerivations(end: BuildEnd, activities: Activities): FailedDerivation[] {
+  return end.targets
+    .filter(target => target.outcome !== "built")
+    .map(target => ({ ...target, lastLines: activities.lastLines(target.drvPath) }));
+}
+
+/** The failure that a build's end is, or `undefined` if it succeeded. */
+export function failureOfEnd(end: BuildEnd, report: BuildReport): Failure | undefined {
+  if (end.outcome === "built") return undefined;
+  const [code, who] = codeOf(end);
+  const message = end.message || WORDS[end.outcome];
+  const given = end.refunded ? "\nthe use of the ticket was given back" : "";
+  return new BuildFailure(code, who, message + given, report, end.reason === undefined ? {} : { reason: end.reason });
+}
+
+const WORDS: Readonly<Record<BuildOutcome, string>> = {
+  built: "",
+  failed: "the build failed",
+  "timed-out": "the build took longer than it may",
+  "hash-mismatch": "a fixed output has another hash than the derivation says",
+  "not-deterministic": "the build was repeated and gave something else",
+  cancelled: "the build was cancelled on the builder",
+  "builder-failed": "the builder failed",
+};
+
+function codeOf({ outcome, reason }: BuildEnd): readonly [FailureCode, Who] {
+  switch (outcome) {
+    case "builder-failed":
+      return [codeOfReason(reason), "the builder"];
+    case "timed-out":
+    case "hash-mismatch":
+    case "not-deterministic":
+      return [outcome, "nix"];
+    case "cancelled":
+      // Not by this command: that one ends before the result comes.
+      return ["failed", "the builder"];
+    default:
+      return ["build-failed", "nix"];
+  }
+}

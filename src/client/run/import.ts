@@ -1,0 +1,62 @@
+import { availableParallelism } from "node:os";
+import type { BuildId } from "../../lib/ids.ts";
+import type { Store } from "../../nix/store.ts";
+import type { StorePath } from "../../nix/store-path.ts";
+import type { Services } from "../connection/services.ts";
+import { toFailure } from "../errors.ts";
+import { checkProof, readClosure } from "../transfer/closure.ts";
+import { fetchNars } from "../transfer/fetch.ts";
+import type { Meter } from "../transfer/meter.ts";
+import type { Job } from "./job.ts";
+
+/** What an import needs of the connection. */
+export interface ImportContext {
+  readonly build: BuildId;
+  readonly services: Pick<Services, "cache">;
+  readonly meter: Meter;
+  readonly signal: AbortSignal;
+}
+
+/** Takes an output and what it needs into the store here, unless it is there. All is checked before the first byte is fetched. */
+export async function importOutput(job: Job, output: StorePath, context: ImportContext): Promise<void> {
+  if (job.done.has(output)) return;
+  const store = await importerOf(job);
+  try {
+    await store.addTempRoots([output]);
+    const here = await store.validPaths([output]);
+    if (!here.has(output)) await importClosure(job, store, output, context);
+  } catch (error) {
+    // Another connection may do better with it; this one may be in the middle of something.
+    job.importer = undefined;
+    store.close();
+    throw toFailure(error, "fetching outputs");
+  }
+  job.done.add(output);
+  job.emit({ kind: "imported", path: output });
+}
+
+async function importClosure(job: Job, store: Store, output: StorePath, context: ImportContext): Promise<void> {
+  const { build, services, meter, signal } = context;
+  if (job.key === undefined) throw new TypeError("the key is decided before anything is fetched");
+  const rules = { expected: job.plan.expected, key: job.key };
+  const closure = await readClosure(services.cache, build, output, rules, signal);
+  const paths = closure.map(info => info.path);
+  await store.addTempRoots(paths);
+  const valid = await store.validPaths(paths);
+  const lacking = closure.filter(info => !valid.has(info.path));
+  for (const info of lacking) checkProof(info, rules);
+  meter.expect(
+    lacking.length,
+    lacking.reduce((sum, info) => sum + info.narSize, 0),
+  );
+  const streams = job.request.narFetches ?? Math.min(32, Math.max(8, availableParallelism()));
+  const nars = fetchNars({ cache: services.cache, build, meter, streams, signal }, lacking);
+  // Whom the daemon trusts need not have the builder's key there: it was checked here.
+  for await (const _ of store.add(nars, { dontCheckSignatures: job.right === "trusted-user" })) meter.addPaths(1);
+  meter.flush();
+}
+
+async function importerOf(job: Job): Promise<Store> {
+  job.importer ??= await job.around.openStore(job.signal);
+  return job.importer;
+}

@@ -1,0 +1,52 @@
+import type { BuildId } from "../../lib/ids.ts";
+import type { PublicKey } from "../../nix/signing-key.ts";
+import type { OpenStore, Store } from "../../nix/store.ts";
+import type { StorePath } from "../../nix/store-path.ts";
+import type { Dial } from "../connection/dial.ts";
+import type { Destination, Identity } from "../connection/identity.ts";
+import type { BuildEvent } from "../events.ts";
+import type { Environment } from "../paths.ts";
+import type { RunNix } from "../plan/nix-process.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { BuildRequest } from "../request.ts";
+import type { ImportRight } from "../trust.ts";
+import type { Activities } from "./activities.ts";
+import type { Ledger } from "./ledger.ts";
+import type { NoteKey, Notes } from "./notes.ts";
+
+/** What a build uses of the world; a test brings its own. */
+export interface Surroundings {
+  readonly openStore: OpenStore;
+  readonly dial: Dial;
+  readonly runNix: RunNix;
+  readonly env: Environment;
+}
+
+/** A build that needs the builder, as it outlives its connections. */
+export interface Job {
+  readonly around: Surroundings;
+  readonly request: BuildRequest;
+  readonly signal: AbortSignal;
+  readonly emit: (event: BuildEvent) => void;
+  readonly destination: Destination;
+  readonly identity: Identity;
+  readonly plan: Plan;
+  readonly notes: Notes;
+  readonly noteKey: NoteKey;
+  readonly ledger: Ledger;
+  readonly activities: Activities;
+  /** The key whose signatures count, once it is decided. */
+  key: PublicKey | undefined;
+  right: ImportRight | undefined;
+  /** Decides both from the key; throws if this user could not import. */
+  readonly decide: (key: PublicKey) => Promise<ImportRight>;
+  build: BuildId | undefined;
+  /** Whether the build is one of an earlier run. */
+  attached: boolean;
+  /** Number of the last event that was seen. */
+  lastSeq: bigint;
+  /** Requested outputs that are valid here. */
+  readonly done: Set<StorePath>;
+  /** Where outputs are imported; its temporary roots hold them until the end. */
+  importer: Store | undefined;
+}

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Failure } from "../../lib/failure.ts";
+import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
+import { cancelled, isLost, toFailure } from "../errors.ts";
+import { converse } from "./converse.ts";
+import type { Job } from "./job.ts";
+import { cancelBuild } from "./open.ts";
+import type { BuildEnd } from "./watch.ts";
+
+/** How long a builder that was reached before is looked for again, in milliseconds: as long as it holds a reservation without a connection. */
+const RECONNECT_MS = 60_000;
+/** Connections that may break one after another without anything having moved. */
+const MAX_FRUITLESS = 5;
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5_000;
+
+/** Brings a job to its end over as many connections as it takes. */
+export async function seeThrough(job: Job): Promise<BuildEnd> {
+  let fruitless = 0;
+  for (let patience = CONNECT_TIMEOUT_MS; ; patience = RECONNECT_MS) {
+    const connection = await reach(job, patience);
+    const before = progressOf(job);
+    try {
+      return await converse(job, connection);
+    } catch (error) {
+      const failure = job.signal.aborted ? cancelled(job.signal.reason) : toFailure(error, "building");
+      fruitless = progressOf(job) === before ? fruitless + 1 : 0;
+      if (job.signal.aborted || !isLost(failure) || fruitless >= MAX_FRUITLESS)
+        throw await giveUp(job, connection, failure);
+      job.emit({ kind: "reconnecting", reason: failure.message, waitMilliseconds: FIRST_WAIT_MS });
+      await pause(job, FIRST_WAIT_MS * 2 ** fruitless);
+    } finally {
+      await connection.close();
+    }
+  }
+}
+
+function progressOf(job: Job): string {
+  return `${job.lastSeq}/${job.done.size}`;
+}
+
+/** Nobody waits for this build any more: the builder need not finish it. A broken connection leaves it to be taken up again. */
+async function giveUp(job: Job, { services }: Connection, failure: Failure): Promise<Failure> {
+  if (isLost(failure) || job.build === undefined) return failure;
+  const untold = await cancelBuild(job.build, services);
+  if (untold !== undefined && untold.reason !== "build-unknown" && job.signal.aborted) {
+    job.emit({
+      kind: "warning",
+      text: `the builder did not answer the cancel; it ends the build by itself soon: ${untold.message}`,
+    });
+  }
+  return failure;
+}
+
+async function reach(job: Job, patienceMs: number): Promise<Connection> {
+  const { around, destination, identity, signal, emit } = job;
+  const deadline = performance.now() + patienceMs;
+  for (let attempt = 1; ; attempt++) {
+    emit({ kind: "connecting", endpointId: destination.peer.endpointId, attempt });
+    try {
+      const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, Math.max(1000, deadline - performance.now()));
+      const connection = await openConnection(around.dial, destination, identity, { signal, timeoutMs });
+      const { acceptedAs, builderVersion } = connection.principal;
+      const endpointId = destination.peer.endpointId;
+      emit({ kind: "connected", endpointId, as: acceptedAs, builderVersion, path: connection.path() });
+      return connection;
+    } catch (error) {
+      const failure = signal.aborted ? cancelled(signal.reason) : toFailure(error, "connecting");
+      const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
+      if (failure.code !== "unreachable" || performance.now() + wait >= deadline) throw failure;
+      emit({ kind: "reconnecting", reason: failure.message, waitMilliseconds: wait });
+      await pause(job, wait);
+    }
+  }
+}
+
+async function pause({ signal }: Job, milliseconds: number): Promise<void> {
+  try {
+    await sleep(Math.min(milliseconds, LONGEST_WAIT_MS), undefined, { signal });
+  } catch {
+    // The only way out of a sleep before its time is the signal.
+    throw cancelled(signal.reason);
+  }
+}
