@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { userInfo } from "node:os";
 import { promisify } from "node:util";
 import { Failure } from "../lib/failure.ts";
-import { formatPublicKey, type PublicKey, parsePublicKey } from "../nix/signing-key.ts";
+import { type NixSettings, namesUser, parseSettings } from "../nix/settings.ts";
+import { formatPublicKey, type PublicKey } from "../nix/signing-key.ts";
 import type { Store } from "../nix/store.ts";
 import type { RunNix } from "./plan/nix-process.ts";
 
@@ -10,10 +11,7 @@ import type { RunNix } from "./plan/nix-process.ts";
 export type ImportRight = "trusted-user" | "trusted-key";
 
 /** The settings of the machine's Nix that decide about imports. */
-export interface TrustSettings {
-  readonly trustedUsers: readonly string[];
-  readonly trustedPublicKeys: readonly string[];
-}
+export type TrustSettings = Pick<NixSettings, "trustedUsers" | "trustedPublicKeys" | "requireSignatures">;
 
 /** A user as Nix's daemon sees one. */
 export interface LocalUser {
@@ -32,49 +30,31 @@ export async function decideImport(
   user: () => Promise<LocalUser> = localUser,
 ): Promise<ImportRight> {
   if (store.trust === "trusted") return "trusted-user";
-  const { trustedUsers, trustedPublicKeys } = await settings();
-  if (trustedPublicKeys.some(text => sameKey(text, key))) return "trusted-key";
-  const old = store.trust === "unknown";
-  if (old && trustedUsers.length > 0 && isTrustedUser(await user(), trustedUsers)) return "trusted-user";
-  throw untrusted(key);
-}
-
-/** By name, `@group` and `*`, as the daemon decides. Root counts because the default names it. */
-export function isTrustedUser(user: LocalUser, trustedUsers: readonly string[]): boolean {
-  return trustedUsers.some(
-    entry => entry === "*" || entry === user.name || (entry.startsWith("@") && user.groups.includes(entry.slice(1))),
-  );
-}
-
-/** Whole, not by name: a name can be reused. */
-function sameKey(text: string, key: PublicKey): boolean {
-  try {
-    return formatPublicKey(parsePublicKey(text)) === formatPublicKey(key);
-  } catch (error) {
-    // An entry of nix.conf that is no key matches nothing; Nix complains of it by itself.
-    if (error instanceof Failure) return false;
-    throw error;
+  const { trustedUsers, trustedPublicKeys, requireSignatures } = await settings();
+  // The whole key, not its name: a name can be used again.
+  const trusted = trustedPublicKeys.some(other => formatPublicKey(other) === formatPublicKey(key));
+  if (trusted || !requireSignatures) return "trusted-key";
+  if (store.trust === "unknown") {
+    const { name, groups } = await user();
+    if (namesUser(trustedUsers, name, groups)) return "trusted-user";
   }
+  throw untrusted(key);
 }
 
 function untrusted(key: PublicKey): Failure {
   const text = formatPublicKey(key);
-  return new Failure(
-    "not-permitted",
-    "this machine",
-    `the Nix of this machine does not trust the builder's key ${text}, so it would refuse what the builder makes`,
-    {
-      reason: "key-not-trusted",
-      fix: [
-        "if you trust this builder's owner, add this line to /etc/nix/nix.conf as root:",
-        `  extra-trusted-public-keys = ${text}`,
-        "and restart the daemon:",
-        "  systemctl restart nix-daemon",
-        "on NixOS, put this into the configuration instead and rebuild:",
-        `  nix.settings.extra-trusted-public-keys = [ "${text}" ];`,
-      ].join("\n"),
-    },
-  );
+  const message = `the Nix of this machine does not trust the builder's key ${text}, so it would refuse what the builder makes`;
+  return new Failure("not-permitted", "this machine", message, {
+    reason: "key-not-trusted",
+    fix: [
+      "if you trust this builder's owner, add this line to /etc/nix/nix.conf as root:",
+      `  extra-trusted-public-keys = ${text}`,
+      "and restart the daemon:",
+      "  systemctl restart nix-daemon",
+      "on NixOS, put this into the configuration instead and rebuild:",
+      `  nix.settings.extra-trusted-public-keys = [ "${text}" ];`,
+    ].join("\n"),
+  });
 }
 
 /** Reads the settings as the daemon has them: those of the machine, without the user's own file, which it does not obey. */
@@ -86,20 +66,10 @@ export async function readTrustSettings(run: RunNix, signal?: AbortSignal): Prom
   // The command was renamed in 2.20.
   const output = old.exitCode === 0 ? old : await run(["config", "show", "--json", ...features], { env, signal });
   try {
-    const json: unknown = JSON.parse(output.stdout);
-    return { trustedUsers: words(json, "trusted-users"), trustedPublicKeys: words(json, "trusted-public-keys") };
+    return parseSettings(output.stdout);
   } catch (cause) {
     throw new Failure("failed", "nix", "cannot read the settings of Nix", { fix: "nix show-config --json", cause });
   }
-}
-
-function words(json: unknown, name: string): string[] {
-  const setting =
-    typeof json === "object" && json !== null ? Object.entries(json).find(([key]) => key === name)?.[1] : undefined;
-  const value: unknown = setting?.value;
-  if (!Array.isArray(value) || !value.every(item => typeof item === "string"))
-    throw new TypeError(`no setting ${name}`);
-  return value;
 }
 
 async function localUser(): Promise<LocalUser> {

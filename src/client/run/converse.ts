@@ -6,11 +6,12 @@ import { refuseForeignSystems } from "../plan/refuse.ts";
 import { createMeter } from "../transfer/meter.ts";
 import { findMissing } from "../transfer/missing.ts";
 import { putPaths } from "../transfer/put.ts";
+import type { BuildEnd } from "./build-end.ts";
 import { createChannel } from "./channel.ts";
 import { importOutput } from "./import.ts";
 import type { Job } from "./job.ts";
 import { openBuild } from "./open.ts";
-import { type BuildEnd, watchBuild } from "./watch.ts";
+import { watchBuild } from "./watch.ts";
 
 /**
  * Takes a job to its end over one connection, from wherever it stands: every step may have been done before by a connection that broke.

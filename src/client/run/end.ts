@@ -2,7 +2,7 @@ import type { Failure, FailureCode, Who } from "../../lib/failure.ts";
 import { codeOfReason } from "../errors.ts";
 import { BuildFailure, type BuildOutcome, type BuildReport, type FailedDerivation } from "../report.ts";
 import type { Activities } from "./activities.ts";
-import type { BuildEnd } from "./watch.ts";
+import type { BuildEnd } from "./build-end.ts";
 
 /** The failed derivations of a build with the ends of their logs. */
 export function failedDerivations(end: BuildEnd, activities: Activities): FailedDerivation[] {

@@ -1,5 +1,5 @@
 import type { BuildReport, FailedDerivation } from "../report.ts";
-import type { BuildEnd } from "./watch.ts";
+import type { BuildEnd } from "./build-end.ts";
 
 /** Times and counts of a build as they come in. */
 export interface Ledger {

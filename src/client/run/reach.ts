@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Failure } from "../../lib/failure.ts";
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
 import { cancelled, isLost, toFailure } from "../errors.ts";
+import type { BuildEnd } from "./build-end.ts";
 import { converse } from "./converse.ts";
 import type { Job } from "./job.ts";
 import { cancelBuild } from "./open.ts";
-import type { BuildEnd } from "./watch.ts";
 
 /** How long a builder that was reached before is looked for again, in milliseconds: as long as it holds a reservation without a connection. */
 const RECONNECT_MS = 60_000;

@@ -4,21 +4,10 @@ import { cleanLine, cleanText } from "../../lib/terminal.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { Services } from "../connection/services.ts";
 import { reasonWord } from "../errors.ts";
-import type { BuildOutcome } from "../report.ts";
 import { storePathFromWire } from "../transfer/path-info.ts";
 import { malformed, toNumber, toOutcome } from "../wire.ts";
+import type { BuildEnd } from "./build-end.ts";
 import type { Job } from "./job.ts";
-
-/** How a build ended, as the builder says. */
-export interface BuildEnd {
-  readonly outcome: BuildOutcome;
-  readonly message: string;
-  readonly reason: string | undefined;
-  readonly refunded: boolean;
-  readonly buildMilliseconds: number;
-  readonly queuedMilliseconds: number;
-  readonly targets: readonly { readonly drvPath: string; readonly outcome: BuildOutcome; readonly message: string }[];
-}
 
 /** Follows a build from the last event that was seen to its result. `onOutput` hears of each output that can be fetched. */
 export async function watchBuild(
