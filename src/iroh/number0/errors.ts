@@ -23,8 +23,9 @@ export function streamError(error: unknown): StreamError {
       ? new StreamError("reset", code, `the peer gave up sending, code ${code}`)
       : new StreamError("stopped", code, `the peer reads no more, code ${code}`);
   }
-  if (/LocallyClosed|ClosedStream/.test(text)) return new StreamError("closed", 0, "this side closed the stream");
+  // Before anything else is looked for: what follows it holds the peer's own words.
   if (text.includes("ApplicationClosed")) return new StreamError("lost", 0, "the peer closed the session");
+  if (/LocallyClosed|ClosedStream/.test(text)) return new StreamError("closed", 0, "this side closed the stream");
   return new StreamError("lost", 0, "the session was lost", { cause: error });
 }
 
