@@ -44,32 +44,23 @@ export class ByteReader {
   /** At least one and at most `max` bytes. */
   async some(max: number): Promise<Uint8Array> {
     while (this.#chunks.length === 0) await this.#arrival();
-    const first = this.#chunks[0] as Uint8Array;
-    const taken = first.length <= max ? first : first.subarray(0, max);
-    if (taken === first) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(max);
-    this.#held -= taken.length;
-    if (this.#paused && this.#held < ENOUGH / 2) {
-      this.#paused = false;
-      this.#valve.resume();
-    }
-    return taken;
+    return this.#take(max);
   }
 
   /** Exactly this many bytes, which the caller has bounded. */
   async bytes(length: number): Promise<Buffer> {
+    if (this.#has(length)) return viewOf(this.#take(length));
     const parts: Uint8Array[] = [];
     for (let missing = length; missing > 0; missing -= (parts.at(-1) as Uint8Array).length) {
       parts.push(await this.some(missing));
     }
-    const [only] = parts;
-    if (parts.length === 1 && only) return Buffer.from(only.buffer, only.byteOffset, only.length);
     return Buffer.concat(parts);
   }
 
   /** Any 64-bit number. */
   async big(): Promise<bigint> {
-    return (await this.bytes(8)).readBigUInt64LE();
+    const bytes = this.#has(8) ? viewOf(this.#take(8)) : await this.bytes(8);
+    return bytes.readBigUInt64LE();
   }
 
   /** A number up to `max`. */
@@ -92,6 +83,26 @@ export class ByteReader {
     return bytes.toString("utf8", 0, length);
   }
 
+  /** Whether so many bytes lie in one piece: then reading them needs no waiting, which is most of the time a small value takes. */
+  #has(length: number): boolean {
+    const first = this.#chunks[0];
+    return first !== undefined && first.length >= length && length > 0;
+  }
+
+  /** At most `max` bytes of the first chunk, which is there. */
+  #take(max: number): Uint8Array {
+    const first = this.#chunks[0] as Uint8Array;
+    const taken = first.length <= max ? first : first.subarray(0, max);
+    if (taken === first) this.#chunks.shift();
+    else this.#chunks[0] = first.subarray(max);
+    this.#held -= taken.length;
+    if (this.#paused && this.#held < ENOUGH / 2) {
+      this.#paused = false;
+      this.#valve.resume();
+    }
+    return taken;
+  }
+
   #arrival(): Promise<void> {
     if (this.#end) throw this.#end;
     return new Promise(resolve => {
@@ -101,4 +112,8 @@ export class ByteReader {
       };
     });
   }
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
