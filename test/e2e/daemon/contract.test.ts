@@ -1,7 +1,7 @@
-import type { Does } from "../contract/store/world.ts";
-import { storeContract } from "../contract/store.ts";
-import { derivation, type MadeDerivation } from "../fakes/make-path.ts";
-import { noDaemon, startDaemon } from "../nix-daemon/host.ts";
+import type { Does } from "../../contract/store/world.ts";
+import { storeContract } from "../../contract/store.ts";
+import { derivation, type MadeDerivation } from "../../fakes/make-path.ts";
+import { noDaemon, startDaemon } from "./host.ts";
 
 const DOES: Readonly<Record<Does, string>> = {
   succeed: "echo made > $out",
@@ -12,12 +12,12 @@ const DOES: Readonly<Record<Does, string>> = {
 storeContract(
   "a Nix daemon",
   async () => {
-    const host = await startDaemon();
+    const daemon = await startDaemon();
     return {
-      open: () => host.open(),
+      open: () => daemon.open(),
       derivation: (name: string, does: Does, inputs: readonly MadeDerivation[] = []) =>
         derivation({ name, script: `echo hello from ${name}; ${DOES[does]}`, inputs }),
-      close: () => host.close(),
+      close: () => daemon.close(),
     };
   },
   noDaemon,

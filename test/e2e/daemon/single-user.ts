@@ -1,8 +1,8 @@
 // Run where there is a store and no daemon: adds, builds, is cancelled; prints what came of it.
-import { openDaemon } from "../../src/nix/daemon/open.ts";
-import type { Store } from "../../src/nix/store.ts";
-import { addAll } from "../contract/store/tools.ts";
-import { derivation } from "../fakes/make-path.ts";
+import { openDaemon } from "../../../src/nix/daemon/open.ts";
+import type { Store } from "../../../src/nix/store.ts";
+import { addAll } from "../../contract/store/tools.ts";
+import { derivation } from "../../fakes/make-path.ts";
 
 const [builds, sleeps] = ["echo made > $out", `: ${process.argv[2]}; echo up; while :; do /bin/sleep 0.1; done`].map(
   (script, n) => derivation({ name: `single-${n}`, script }),
