@@ -13,19 +13,23 @@ export interface State {
   ticketsByPrefix(prefix: string, limit: number): Ticket[];
   /** All tickets, oldest first. */
   tickets(): Iterable<Ticket>;
-  /** Revokes; refunds what is only reserved. Repeating changes nothing. `undefined`: no such ticket. */
+  /**
+   * Revokes; gives back what is only reserved. Repeating changes nothing. `undefined`: no such ticket. The builds that lost their use are unfinished
+   * until the caller ends each with `refund`, which then only records the end.
+   */
   revokeTicket(id: TicketId, now: number): Promise<{ ticket: Ticket; refunded: BuildId[] } | undefined>;
 
   /**
    * Reserves a use for a build: the one place where uses, expiry, revocation and binding are checked. The same build with the same owner and digest
-   * again is free and returns it as it stands. With `insteadOf` an own reserved build's use moves over and that build ends refunded, in one transaction.
+   * again is free and returns it as it stands. With `insteadOf` the use of an own build that is still reserved moves over, in one transaction; that
+   * build is refunded, and unfinished until the caller ends it with `refund`. An own build past that changes nothing.
    */
   reserve(request: ReserveRequest, now: number): Promise<StoredBuild | UseRefusal>;
   /** Spends the use for good. False if the build is not reserved any more (for example revoked meanwhile). On disk when settled. */
   commit(build: BuildId, now: number): Promise<boolean>;
   /** Ends a build and gives its use back, reserved or committed. Repeating changes nothing. */
   refund(build: BuildId, end: BuildEnd): Promise<void>;
-  /** Ends a build whose use stays spent. */
+  /** Ends a build whose use stays spent. Repeating changes nothing. Throws if it was never committed. */
   finish(build: BuildId, end: BuildEnd): Promise<void>;
 
   build(id: BuildId): StoredBuild | undefined;

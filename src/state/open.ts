@@ -1,0 +1,92 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { open, type RootDatabase } from "lmdb";
+import { Failure } from "../lib/failure.ts";
+import { FORMAT, newerState } from "./codec.ts";
+import { type Holder, isRunning, thisProcess } from "./holder.ts";
+import type { State } from "./state.ts";
+import { Tables } from "./tables.ts";
+import * as uses from "./uses.ts";
+
+/** Opens, or makes, the state in a folder whose parent exists. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
+export async function openState(folder: string): Promise<State> {
+  const root = openRoot(folder);
+  try {
+    root.transactionSync(() => take(root, folder));
+  } catch (error) {
+    await root.close();
+    throw error;
+  }
+  return stateOver(root);
+}
+
+function openRoot(folder: string): RootDatabase<unknown, string> {
+  try {
+    // Not `recursive`: Node never comes back from that under /proc.
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    // A variable, because lmdb's types have forgotten the mode of its files.
+    const options = { path: folder, noSubdir: false, maxDbs: 16, permissionsMode: 0o600 };
+    return open<unknown, string>(options);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure("failed", "this machine", `the builder's state in ${folder} cannot be opened: ${why}`, { cause });
+  }
+}
+
+/**
+ * Claims the database for this process. The write transaction is a lock among processes that the kernel releases when one dies, so two that start
+ * at once cannot both find it free; and a holder that died, however it died, is known by its start time.
+ */
+function take(root: RootDatabase<unknown, string>, folder: string): void {
+  const format = root.get("format");
+  if (format !== undefined && (typeof format !== "number" || format > FORMAT)) throw newerState();
+  const holder = asHolder(root.get("holder"));
+  if (holder !== undefined && isRunning(holder)) {
+    throw new Failure("failed", "this machine", `${folder} is held by another drv-thru serve, process ${holder.pid}`, {
+      fix: `stop that one (kill ${holder.pid}), or give this one another folder with --data-dir`,
+    });
+  }
+  root.put("format", FORMAT);
+  root.put("holder", thisProcess());
+}
+
+function asHolder(value: unknown): Holder | undefined {
+  if (typeof value !== "object" || value === null || !("pid" in value) || !("started" in value)) return undefined;
+  const { pid, started } = value;
+  return typeof pid === "number" && typeof started === "string" ? { pid, started } : undefined;
+}
+
+function stateOver(root: RootDatabase<unknown, string>): State {
+  const tables = new Tables(root);
+  const write = async <T>(inside: () => T): Promise<T> => {
+    // A child transaction: whatever throws inside leaves nothing behind.
+    const result = await root.childTransaction(inside);
+    // The transaction's own promise says that it can be read; only this says that it is on disk.
+    await root.flushed;
+    return result;
+  };
+  return {
+    createTicket: ticket => write(() => tables.putTicket(ticket)),
+    ticket: id => tables.ticket(id),
+    ticketsByPrefix: (prefix, limit) => (/^[0-9a-f]{1,64}$/.test(prefix) ? tables.ticketsByPrefix(prefix, limit) : []),
+    tickets: () => tables.tickets(),
+    revokeTicket: (id, now) => write(() => uses.revoke(tables, id, now)),
+    reserve: (request, now) => write(() => uses.reserve(tables, request, now)),
+    commit: (build, now) => write(() => uses.commit(tables, build, now)),
+    refund: (build, end) => write(() => uses.refund(tables, build, end)),
+    finish: (build, end) => write(() => uses.finish(tables, build, end)),
+    build: id => tables.build(id),
+    buildsOf: (owner, limit) => tables.buildsOf(owner, limit),
+    unfinished: () => tables.unfinished(),
+    recent: limit => tables.recent(limit),
+    forget: keep =>
+      write(() => {
+        const old = tables.endedBeyond(keep);
+        for (const build of old) tables.removeEnded(build);
+        return old.map(build => build.id);
+      }),
+    close: async () => {
+      await write(() => root.remove("holder"));
+      await root.close();
+    },
+  };
+}
