@@ -303,8 +303,9 @@ export class Builds {
       log.warn({ build: build.id }, "failed and refunded a build: the builder restarted");
     }
     await this.#forget();
-    const builtBefore = (id: string) => state.recent(this.#parts.limits.keepBuilds).some(build => build.id === id);
-    await roots.sweep(builtBefore);
+    const kept = state.recent(this.#parts.limits.keepBuilds).filter(build => build.use === "committed");
+    const ids = new Set<string>(kept.map(build => build.id));
+    await roots.sweep(id => ids.has(id));
   }
 
   async #forget(): Promise<void> {
