@@ -15,7 +15,10 @@ export class FakeBuild {
   readonly #onEvent: (event: StoreEvent) => void;
   readonly #signal: AbortSignal;
   readonly #ended = new Map<StorePath, Ended>();
-  #activity = 0n;
+  readonly #builds = 1n;
+  #activity = 1n;
+  /** As Nix counts: done, expected, running, failed. */
+  readonly #progress = { done: 0n, expected: 0n, running: 0n, failed: 0n };
 
   constructor(nix: FakeNix, options: StoreBuildOptions, onEvent: (event: StoreEvent) => void, signal: AbortSignal) {
     this.#nix = nix;
@@ -25,6 +28,15 @@ export class FakeBuild {
   }
 
   async run(targets: readonly DerivedPath[]): Promise<TargetOutcome[]> {
+    this.#tell({ kind: "start", activity: this.#builds, type: 104, text: "", fields: [], parent: 0n });
+    try {
+      return await this.#all(targets);
+    } finally {
+      this.#tell({ kind: "stop", activity: this.#builds });
+    }
+  }
+
+  async #all(targets: readonly DerivedPath[]): Promise<TargetOutcome[]> {
     const outcomes: TargetOutcome[] = [];
     let failed = false;
     for (const { drv, outputs } of targets) {
@@ -71,6 +83,7 @@ export class FakeBuild {
       fields: [drv, "", 1n, 1n],
       parent: 0n,
     });
+    this.#count({ expected: 1n, running: 1n });
     const script = this.#nix.scripts.get(drv);
     const ended = await script?.({
       signal: this.#signal,
@@ -80,12 +93,21 @@ export class FakeBuild {
       produce: (output, content, references = []) => made.set(output, { content, references }),
     });
     this.#tell({ kind: "stop", activity });
-    if (ended && !SUCCESS.has(ended.status)) return ended;
+    const failed = ended !== undefined && !SUCCESS.has(ended.status);
+    this.#count({ running: -1n, ...(failed ? { failed: 1n } : { done: 1n }) });
+    if (failed) return ended;
     for (const [name, path] of paths) {
       const { content = drv, references = [] } = made.get(name) ?? {};
       if (path) this.#nix.produced(drv, path, content, references);
     }
     return ended ?? { status: "built", message: "" };
+  }
+
+  #count(change: Partial<Record<"done" | "expected" | "running" | "failed", bigint>>): void {
+    const counts = this.#progress;
+    for (const name of ["done", "expected", "running", "failed"] as const) counts[name] += change[name] ?? 0n;
+    const fields = [counts.done, counts.expected, counts.running, counts.failed];
+    this.#tell({ kind: "result", activity: this.#builds, type: 105, fields });
   }
 
   #tell(event: StoreEvent): void {

@@ -24,6 +24,20 @@ export function building(use: Use): void {
     assert.deepEqual(await statuses(store, [drv]), ["already-valid"]);
   });
 
+  use("how many derivations are built is counted as they are", async (store, world) => {
+    const input = world.derivation("counted-input", "succeed");
+    const drv = world.derivation("counted", "succeed", [input]);
+    await addAll(store, [input, drv]);
+    const events: StoreEvent[] = [];
+    await store.build([{ drv: drv.info.path, outputs: ["out"] }], {}, event => events.push(event));
+    const builds = events.find(event => event.kind === "start" && event.type === 104);
+    assert.ok(builds?.kind === "start");
+    const counts = events.filter(event => event.kind === "result" && event.type === 105);
+    const last = counts.filter(event => event.kind === "result" && event.activity === builds.activity).at(-1);
+    assert.ok(last?.kind === "result");
+    assert.deepEqual(last.fields, [2n, 2n, 0n, 0n]);
+  });
+
   use("a build that fails says so with Nix's words", async (store, world) => {
     const drv = world.derivation("fails", "fail");
     await addAll(store, [drv]);
