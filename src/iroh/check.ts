@@ -1,6 +1,6 @@
 import { Failure } from "../lib/failure.ts";
 import { parseBind, parseSocketAddress, type SocketAddress } from "./address.ts";
-import type { EndpointLimits, EndpointOptions, Relay } from "./interface.ts";
+import type { EndpointLimits, EndpointOptions, PeerAddress, Relay } from "./interface.ts";
 
 const defaultLimits: EndpointLimits = { sessions: 256, streams: 256, uniStreams: 16, receiveWindow: 32 * 1024 * 1024 };
 
@@ -31,10 +31,16 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
     alpns,
     relay,
     bind: checkBind(options.bind),
-    externalAddresses: (options.externalAddresses ?? []).map(checkExternal),
+    externalAddresses: (options.externalAddresses ?? []).map(checkSocketAddress),
     discovery: options.discovery ?? relay === "default",
     limits: { ...defaultLimits, ...options.limits },
   };
+}
+
+/** Checks the texts that say where a peer is. Throws a `Failure` with the code `usage`. */
+export function checkPeer(peer: PeerAddress): void {
+  for (const address of peer.addresses ?? []) checkSocketAddress(address);
+  for (const url of peer.relayUrls ?? []) checkRelay(url);
 }
 
 function checkBind(texts: readonly string[]): SocketAddress[] {
@@ -63,18 +69,18 @@ function checkBind(texts: readonly string[]): SocketAddress[] {
 
 function checkRelays(urls: readonly string[]): void {
   if (urls.length === 0) throw usage("the list of relays is empty", 'use "none" for no relay');
-  for (const url of urls) {
-    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
-      throw usage(`${JSON.stringify(url)} is not the URL of a relay`, "write https://HOST[:PORT]");
-    }
-  }
+  for (const url of urls) checkRelay(url);
 }
 
-function checkExternal(text: string): string {
+function checkRelay(url: string): void {
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) return;
+  throw usage(`${JSON.stringify(url)} is not the URL of a relay`, "write https://HOST[:PORT]");
+}
+
+function checkSocketAddress(text: string): string {
   const address = parseSocketAddress(text);
-  if (address === undefined)
-    throw usage(`${JSON.stringify(text)} is not ADDR:PORT`, "write it as 203.0.113.7:4433 or [2001:db8::7]:4433");
-  return address.text;
+  if (address !== undefined) return address.text;
+  throw usage(`${JSON.stringify(text)} is not ADDR:PORT`, "write it as 203.0.113.7:4433 or [2001:db8::7]:4433");
 }
 
 function usage(message: string, fix?: string): Failure {

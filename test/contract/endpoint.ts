@@ -177,6 +177,14 @@ function connecting(name: string, make: MakeEndpoint): void {
     await assert.rejects(client.it.connect({ id: nobody.id }, alpn), failureOf("unreachable", "no-address"));
   });
 
+  test(`${name}: an address or a relay that is none is refused before anything is sent`, async () => {
+    await using client = disposable(await make({ ...onLoopback, alpns: [] }));
+    const { id } = client.it;
+    for (const where of [{ addresses: ["here"] }, { addresses: ["127.0.0.1:0"] }, { relayUrls: ["ftp://relay"] }]) {
+      await assert.rejects(client.it.connect({ id, ...where }, alpn), failureOf("usage"));
+    }
+  });
+
   test(`${name}: a peer with the wrong id, or with another protocol, is refused and ends nobody's accept loop`, async () => {
     await using server = disposable(await make(onLoopback));
     await using client = disposable(await make({ ...onLoopback, alpns: [] }));

@@ -178,7 +178,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   "index.ts": { is: 'the library, `import … from "drv-thru"`', may: ["client", "lib"], bans: {} },
   "connect-iroh.ts": {
     is: 'Connect over Iroh for any service, `import … from "drv-thru/transport"`',
-    may: ["transport", "iroh", "lib"],
+    may: ["transport", "iroh", "lib", "@connectrpc/connect"],
     bans: {},
   },
 };

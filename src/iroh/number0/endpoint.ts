@@ -2,7 +2,7 @@ import type { Connection, Endpoint as Native } from "@number0/iroh/index.js";
 import { Failure } from "../../lib/failure.ts";
 import { type EndpointId, parseId } from "../../lib/ids.ts";
 import { parseBind } from "../address.ts";
-import type { CheckedOptions } from "../check.ts";
+import { type CheckedOptions, checkPeer } from "../check.ts";
 import type { ConnectOptions, Endpoint, EndpointAddresses, IrohSession, PeerAddress } from "../interface.ts";
 import { AcceptQueue } from "./accept-queue.ts";
 import { bindNative } from "./bind.ts";
@@ -57,6 +57,7 @@ class NumberZeroEndpoint implements Endpoint {
   }
 
   async connect(peer: PeerAddress, alpn: string, options: ConnectOptions = {}): Promise<IrohSession> {
+    checkPeer(peer);
     const { binding, bytes, native } = this.#parts;
     if (this.#closing !== undefined)
       throw new Failure("failed", "this machine", "this endpoint is closed", { reason: "closed" });
