@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { openDaemon } from "../nix/daemon/open.ts";
 import type { BuildEvent } from "./events.ts";
 import { dialIroh } from "./iroh.ts";
@@ -20,7 +21,8 @@ export interface BuildRun extends AsyncIterable<BuildEvent> {
 /** Builds on someone else's machine: evaluates here, sends what is missing, builds there, imports the outputs here. Starts at once. */
 export function build(request: BuildRequest): BuildRun {
   const openStore: Surroundings["openStore"] = signal => openDaemon({ signal });
-  return startBuild(request, { openStore, dial: dialIroh, runNix, env: process.env });
+  const wait: Surroundings["wait"] = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal });
+  return startBuild(request, { openStore, dial: dialIroh, runNix, env: process.env, wait });
 }
 
 /** Lines of log that may wait for whoever reads the events. */

@@ -11,6 +11,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { BuildRequest } from "../request.ts";
 import type { ImportRight } from "../trust.ts";
 import type { Activities } from "./activities.ts";
+import type { BuildEnd } from "./build-end.ts";
 import type { Ledger } from "./ledger.ts";
 import type { NoteKey, Notes } from "./notes.ts";
 
@@ -20,6 +21,8 @@ export interface Surroundings {
   readonly dial: Dial;
   readonly runNix: RunNix;
   readonly env: Environment;
+  /** Waits so many milliseconds; rejects when the signal fires. */
+  readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** A build that needs the builder, as it outlives its connections. */
@@ -45,6 +48,8 @@ export interface Job {
   attached: boolean;
   /** Number of the last event that was seen. */
   lastSeq: bigint;
+  /** The result, once it was seen. */
+  end: BuildEnd | undefined;
   /** Requested outputs that are valid here. */
   readonly done: Set<StorePath>;
   /** Where outputs are imported; its temporary roots hold them until the end. */

@@ -11,7 +11,7 @@ import {
 import type { Failure } from "../../lib/failure.ts";
 import { type BuildId, idFromBytes, idToBytes } from "../../lib/ids.ts";
 import type { Services } from "../connection/services.ts";
-import { toFailure } from "../errors.ts";
+import { isLost, toFailure } from "../errors.ts";
 import { describeInstallables } from "../plan/arguments.ts";
 import type { PlanTarget } from "../plan/plan.ts";
 import type { BuildRequest } from "../request.ts";
@@ -57,9 +57,20 @@ export async function openBuild(job: Job, services: Services): Promise<Opened> {
   job.build = build;
   job.attached = false;
   job.lastSeq = 0n;
+  job.end = undefined;
   await job.notes.write(job.noteKey, build);
-  const record = await openAsNeeded(job, build, services);
-  return { build, state: record.state };
+  try {
+    const { state } = await openAsNeeded(job, build, services);
+    return { build, state };
+  } catch (error) {
+    const failure = toFailure(error, "opening the build");
+    // If the link broke, the builder may have opened it.
+    if (!isLost(failure)) {
+      job.build = undefined;
+      await job.notes.remove(build);
+    }
+    throw failure;
+  }
 }
 
 /** `undefined`: the builder does not know it, or gave its use back before anything was built. */

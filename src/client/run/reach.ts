@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Failure } from "../../lib/failure.ts";
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
 import { cancelled, isLost, toFailure } from "../errors.ts";
@@ -27,8 +26,9 @@ export async function seeThrough(job: Job): Promise<BuildEnd> {
       fruitless = progressOf(job) === before ? fruitless + 1 : 0;
       if (job.signal.aborted || !isLost(failure) || fruitless >= MAX_FRUITLESS)
         throw await giveUp(job, connection, failure);
-      job.emit({ kind: "reconnecting", reason: failure.message, waitMilliseconds: FIRST_WAIT_MS });
-      await pause(job, FIRST_WAIT_MS * 2 ** fruitless);
+      const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** fruitless);
+      job.emit({ kind: "reconnecting", reason: failure.message, waitMilliseconds: wait });
+      await pause(job, wait);
     } finally {
       await connection.close();
     }
@@ -74,9 +74,9 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
   }
 }
 
-async function pause({ signal }: Job, milliseconds: number): Promise<void> {
+async function pause({ signal, around }: Job, milliseconds: number): Promise<void> {
   try {
-    await sleep(Math.min(milliseconds, LONGEST_WAIT_MS), undefined, { signal });
+    await around.wait(milliseconds, signal);
   } catch {
     // The only way out of a sleep before its time is the signal.
     throw cancelled(signal.reason);

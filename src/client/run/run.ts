@@ -112,7 +112,14 @@ async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
     request: requestDigestInput(openRequest(plan.targets, request)),
   };
   const build = await notes.find(noteKey);
-  const begun = { build, attached: build !== undefined, lastSeq: 0n, done: new Set<never>(), importer: undefined };
+  const begun = {
+    build,
+    attached: build !== undefined,
+    lastSeq: 0n,
+    end: undefined,
+    done: new Set<never>(),
+    importer: undefined,
+  };
   const fixed = { around, request, signal, emit, destination, identity, plan, notes, noteKey, ledger, decide };
   return { ...fixed, ...begun, activities: createActivities(), key: destination.signingKey, right };
 }

@@ -17,6 +17,8 @@ export async function watchBuild(
   onOutput: (path: StorePath) => void,
   outer: AbortSignal,
 ): Promise<BuildEnd> {
+  // An earlier connection may have brought the result, and broken before everything was fetched.
+  if (job.end !== undefined) return job.end;
   const scope = new AbortController();
   const signal = AbortSignal.any([outer, scope.signal]);
   try {
@@ -25,8 +27,8 @@ export async function watchBuild(
       for (const event of events) {
         if (event.seq !== job.lastSeq + 1n) throw malformed("events with a gap");
         job.lastSeq = event.seq;
-        const end = tell(job, event, onOutput);
-        if (end !== undefined) return end;
+        job.end = tell(job, event, onOutput);
+        if (job.end !== undefined) return job.end;
       }
     }
   } finally {

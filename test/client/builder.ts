@@ -1,0 +1,309 @@
+import { randomBytes } from "node:crypto";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import {
+  Build,
+  type BuildEventSchema,
+  BuildOutcome,
+  type BuildRecord,
+  BuildRecordSchema,
+  BuildState,
+  type BuildTarget,
+} from "../../gen/drvthru/v1/build_pb.js";
+import { Cache, type CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
+import { Codec, CredentialKind, Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
+import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
+import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
+import type { Dial } from "../../src/client/connection/dial.ts";
+import { infoFromWire, infoToWire } from "../../src/client/transfer/path-info.ts";
+import type { EndpointId } from "../../src/lib/ids.ts";
+import { closure } from "../../src/nix/daemon/closure.ts";
+import type { PathInfo } from "../../src/nix/path-info.ts";
+import { formatPublicKey, generateSecretKey, type SecretKey, signPath } from "../../src/nix/signing-key.ts";
+import { parseStorePath, type StorePath } from "../../src/nix/store-path.ts";
+import { verifyProof } from "../../src/tickets/proof.ts";
+import { routerOptions } from "../../src/transport/limits.ts";
+import { serveSession } from "../../src/transport/server.ts";
+import type { MadePath } from "../fakes/make-path.ts";
+import { type MemoryPair, memoryPair } from "../fakes/memory-session.ts";
+import { FakeNix } from "../fakes/nix.ts";
+
+type EventInit = NonNullable<MessageInitShape<typeof BuildEventSchema>["event"]>;
+
+/** A build at the fake builder. */
+export interface FakeBuildRecord {
+  readonly record: BuildRecord;
+  readonly events: EventInit[];
+  /** Wakes those that watch. */
+  changed: () => void;
+  change: Promise<void>;
+}
+
+/** A builder that speaks the wire and trusts everybody: a test scripts what it does, also what no honest builder does. */
+export class FakeBuilder {
+  readonly endpointId = randomBytes(32).toString("hex") as EndpointId;
+  readonly key: SecretKey = generateSecretKey("drv-thru-test");
+  readonly nix = new FakeNix();
+  readonly builds = new Map<string, FakeBuildRecord>();
+  /** What was called, in order. */
+  readonly calls: string[] = [];
+  readonly sessions: MemoryPair[] = [];
+  readonly cancelled: string[] = [];
+  readonly presented = new Set<string>();
+  readonly uploaded: StorePath[] = [];
+  /** Sees each call as it comes. */
+  onCall: (name: string) => void = () => undefined;
+  /** Wished for beside what is missing. */
+  wishes: StorePath[] = [];
+  systems = ["x86_64-linux"];
+  /** Thrown by the next call of that name. */
+  readonly failNext = new Map<string, unknown>();
+  /** What a started build does; by default everything is built at once. */
+  run: (build: FakeBuildRecord) => Promise<void> = async build => this.buildAll(build);
+  /** The infos that `Closure` tells; by default the signed truth. */
+  tell: (infos: PathInfo[]) => PathInfo[] = infos => infos.map(info => this.signed(info));
+  /** The bytes that `Fetch` sends; by default the truth. */
+  bytesOf: (path: MadePath) => Uint8Array = path => path.nar;
+  codec: Codec = Codec.ZSTD;
+
+  /** Reaches this builder in memory. */
+  readonly dial: Dial = async () => {
+    const pair = memoryPair({ serverId: this.endpointId, clientId: randomBytes(32).toString("hex") });
+    this.sessions.push(pair);
+    const ends = { builder: this.endpointId, connection: pair.client.local as EndpointId };
+    serveSession(pair.server, this.#handlers(ends));
+    return { session: pair.client, path: () => "direct", close: () => pair.close() };
+  };
+
+  get signingKey(): string {
+    return formatPublicKey(this.key.public);
+  }
+
+  signed(info: PathInfo): PathInfo {
+    return { ...info, signatures: [signPath(info, this.key)] };
+  }
+
+  tellEvent(build: FakeBuildRecord, ...events: EventInit[]): void {
+    build.events.push(...events);
+    build.changed();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    build.change = promise;
+    build.changed = resolve;
+  }
+
+  /** Builds every derivation that the targets need, and says what an honest builder says. */
+  buildAll(build: FakeBuildRecord): void {
+    this.tellEvent(build, { case: "started", value: {} });
+    for (const target of build.record.targets) {
+      const drv = target.drvPath as StorePath;
+      this.#realise(drv);
+      this.tellEvent(
+        build,
+        { case: "derivationStarted", value: { activity: 1n, path: drv } },
+        { case: "logLine", value: { activity: 1n, text: "hello \u001b[31mred\u001b[0m" } },
+        { case: "derivationFinished", value: { activity: 1n } },
+      );
+      this.announce(build, target);
+    }
+    this.end(build, BuildOutcome.BUILT);
+  }
+
+  announce(build: FakeBuildRecord, { drvPath, outputs }: BuildTarget): void {
+    for (const { name, path } of outputs)
+      this.tellEvent(build, { case: "outputReady", value: { drvPath, name, path } });
+  }
+
+  end(build: FakeBuildRecord, outcome: BuildOutcome, message = ""): void {
+    const targets = build.record.targets.map(({ drvPath }) => ({ drvPath, outcome, message }));
+    build.record.state = BuildState.FINISHED;
+    this.tellEvent(build, { case: "result", value: { outcome, message, targets, buildMilliseconds: 7n } });
+  }
+
+  #realise(drv: StorePath): void {
+    const { inputDerivations, outputs } = this.nix.derivation(drv);
+    for (const input of inputDerivations.keys()) this.#realise(input);
+    const references = [...inputDerivations.keys()].flatMap(input => [...this.nix.outputsOf(input).values()]);
+    for (const [name, output] of outputs) {
+      if (!("path" in output)) continue;
+      this.nix.produced(
+        drv,
+        output.path,
+        `${name} of ${drv}`,
+        references.filter(path => path !== undefined),
+      );
+    }
+  }
+
+  #handlers(ends: { builder: EndpointId; connection: EndpointId }) {
+    const router: ConnectRouter = createConnectRouter(routerOptions);
+    router.service(Tickets, this.#tickets(ends));
+    router.service(Build, this.#build());
+    router.service(Upload, this.#upload());
+    router.service(Cache, this.#cache());
+    return router.handlers;
+  }
+
+  #called(name: string): void {
+    this.calls.push(name);
+    this.onCall(name);
+    const error = this.failNext.get(name);
+    this.failNext.delete(name);
+    if (error !== undefined) throw error;
+  }
+
+  #tickets(ends: { builder: EndpointId; connection: EndpointId }): Partial<ServiceImpl<typeof Tickets>> {
+    return {
+      present: ({ proofs }) => {
+        this.#called("present");
+        for (const { kind, publicKey, signature } of proofs) {
+          const word = kind === CredentialKind.TICKET ? "ticket" : "client-key";
+          if (!verifyProof({ kind: word, publicKey, signature }, ends)) throw refusal(Reason.BAD_PROOF, "bad proof");
+          this.presented.add(`${word}:${Buffer.from(publicKey).toString("hex")}`);
+        }
+        return {
+          acceptedAs: "ticket:friend",
+          kind: CredentialKind.TICKET,
+          signingKey: this.signingKey,
+          systems: this.systems,
+          builderVersion: "9.9.9",
+          maxPutStreams: 4,
+        };
+      },
+    };
+  }
+
+  #build(): Partial<ServiceImpl<typeof Build>> {
+    const known = (id: Uint8Array) => {
+      const build = this.builds.get(Buffer.from(id).toString("hex"));
+      if (build === undefined) throw refusal(Reason.BUILD_UNKNOWN, "no such build");
+      return build;
+    };
+    const called = (name: string) => this.#called(name);
+    return {
+      open: ({ buildId, targets, installable }) => {
+        this.#called("open");
+        const id = Buffer.from(buildId).toString("hex");
+        const record = create(BuildRecordSchema, { buildId, targets, installable, state: BuildState.RESERVED });
+        const { promise, resolve } = Promise.withResolvers<void>();
+        if (!this.builds.has(id)) this.builds.set(id, { record, events: [], change: promise, changed: resolve });
+        return { build: known(buildId).record };
+      },
+      get: ({ buildId }) => {
+        this.#called("get");
+        return { build: known(buildId).record };
+      },
+      list: () => {
+        this.#called("list");
+        return { builds: [...this.builds.values()].map(build => build.record) };
+      },
+      start: ({ buildId }) => {
+        this.#called("start");
+        const build = known(buildId);
+        build.record.state = BuildState.RUNNING;
+        void this.run(build);
+        return { build: build.record };
+      },
+      cancel: ({ buildId }) => {
+        this.#called("cancel");
+        this.cancelled.push(Buffer.from(buildId).toString("hex"));
+        return { build: known(buildId).record };
+      },
+      async *watch({ buildId, after }, { signal }) {
+        called("watch");
+        const build = known(buildId);
+        const ended = new Promise<void>(resolve => signal.addEventListener("abort", () => resolve()));
+        for (let seq = Number(after); !signal.aborted; ) {
+          const { change } = build;
+          const events = build.events.slice(seq).map(event => ({ seq: BigInt(++seq), event }));
+          yield { events };
+          if (build.events.at(-1)?.case === "result" && seq === build.events.length) return;
+          if (seq === build.events.length) await Promise.race([change, ended]);
+        }
+      },
+    };
+  }
+
+  #upload(): Partial<ServiceImpl<typeof Upload>> {
+    const { nix } = this;
+    const called = (name: string) => this.#called(name);
+    const wishes = () => this.wishes;
+    const register = (info: PathInfo, nar: Uint8Array) => {
+      nix.register(info, nar, false);
+      this.uploaded.push(info.path);
+    };
+    return {
+      async *missing(requests) {
+        called("missing");
+        let answered = 0n;
+        for await (const { paths } of requests) {
+          answered += BigInt(paths.length);
+          yield {
+            answered,
+            paths: [...paths.map(info => info.path).filter(path => !nix.valid.has(path as StorePath)), ...wishes()],
+          };
+        }
+      },
+      async *put(requests) {
+        called("put");
+        const infos: PathInfo[] = [];
+        const chunks: Uint8Array[] = [];
+        let codec = Codec.NONE;
+        for await (const { part } of requests) {
+          if (part.case === "start") codec = part.value.codec;
+          if (part.case === "paths") infos.push(...part.value.infos.map(infoFromWire));
+          if (part.case === "data") chunks.push(part.value);
+        }
+        const joined = Buffer.concat(chunks);
+        let rest: Uint8Array = codec === Codec.ZSTD ? zstdDecompressSync(joined) : joined;
+        for (const info of infos) {
+          register(info, rest.subarray(0, info.narSize));
+          rest = rest.subarray(info.narSize);
+        }
+        if (rest.length > 0) throw refusal(Reason.MALFORMED, "bytes too many");
+        yield { registered: infos.map(info => info.path) };
+      },
+    };
+  }
+
+  #cache(): Partial<ServiceImpl<typeof Cache>> {
+    const { nix } = this;
+    const called = (name: string) => this.#called(name);
+    const tell = (infos: PathInfo[]) => this.tell(infos);
+    const parts = (path: string): MessageInitShape<typeof CacheFetchPartSchema>[] => {
+      const found = nix.valid.get(parseStorePath(path) as StorePath);
+      if (found === undefined) throw refusal(Reason.MALFORMED, "no such path");
+      const bytes = this.bytesOf(found);
+      const data = this.codec === Codec.ZSTD ? zstdCompressSync(bytes) : bytes;
+      const { codec } = this;
+      return [
+        { part: { case: "begin", value: { path, codec } } },
+        ...slices(data).map(value => ({ part: { case: "data", value } }) as const),
+        { part: { case: "end", value: {} } },
+      ];
+    };
+    return {
+      async *closure({ output }) {
+        called("closure");
+        const all = await closure([output as StorePath], async level => level.map(path => nix.valid.get(path)?.info));
+        yield { infos: tell(all).map(infoToWire) };
+      },
+      async *fetch(requests) {
+        called("fetch");
+        for await (const { items } of requests) for (const { path } of items) yield { parts: parts(path) };
+      },
+    };
+  }
+}
+
+function slices(bytes: Uint8Array): Uint8Array[] {
+  const count = Math.ceil(bytes.length / 1000);
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * 1000, i * 1000 + 1000));
+}
+
+/** An error as a builder sends it. */
+export function refusal(reason: Reason, message: string, fix = ""): ConnectError {
+  return new ConnectError(message, Code.FailedPrecondition, undefined, [
+    { desc: RefusalSchema, value: { reason, fix } },
+  ]);
+}

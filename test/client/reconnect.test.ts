@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { BuildOutcome, BuildResultSchema } from "../../gen/drvthru/v1/build_pb.js";
+import { openNotes } from "../../src/client/run/notes.ts";
+import { derivation } from "../fakes/make-path.ts";
+import { kinds, makeWorld } from "./world.ts";
+
+const app = derivation({ name: "app" });
+
+test("a dropped connection during the build is made again, and the build goes on after the last event", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  const { builder } = world;
+  builder.run = async build => {
+    builder.tellEvent(build, { case: "started", value: {} });
+    builder.tellEvent(build, { case: "logLine", value: { activity: 0n, text: "before" } });
+    await new Promise(resolve => setTimeout(resolve, 50));
+    builder.sessions[0]?.kill();
+    builder.tellEvent(build, { case: "logLine", value: { activity: 0n, text: "meanwhile" } });
+    builder.buildAll(build);
+  };
+  const { events, failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  assert.ok(kinds(events).includes("reconnecting"));
+  const lines = events.flatMap(event => (event.kind === "log" ? [event.text] : []));
+  assert.deepEqual(lines, ["before", "meanwhile", "hello red"]);
+  assert.equal(builder.builds.size, 1);
+  assert.equal(builder.calls.filter(call => call === "open" || call === "start").length, 2);
+});
+
+test("a connection that drops while outputs come down is made again and the rest is fetched", async t => {
+  const world = await makeWorld(t);
+  const dep = derivation({ name: "dep" });
+  const top = derivation({ name: "top", inputs: [dep] });
+  world.seed(dep, top);
+  const { builder } = world;
+  let cut = false;
+  builder.bytesOf = path => {
+    if (!cut && path.info.path === top.outputs["out"]) {
+      cut = true;
+      builder.sessions[0]?.kill();
+    }
+    return path.nar;
+  };
+  const { failure } = await world.build([top]);
+  assert.equal(failure, undefined);
+  assert.equal(builder.sessions.length, 2);
+});
+
+test("a connection that breaks again and again without anything moving is given up with a failure to try again", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  const { builder } = world;
+  builder.onCall = name => {
+    if (name === "open" || name === "get") builder.sessions.at(-1)?.kill();
+  };
+  const { failure } = await world.build([app]);
+  assert.equal(failure?.code, "unreachable");
+  assert.equal(builder.sessions.length, 5);
+});
+
+test("the same command run again after a kill takes up its own unfinished build", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  const { builder } = world;
+  // The killed run: its note stays, its process is gone.
+  builder.run = async build => {
+    await markDead(world.home);
+    builder.buildAll(build);
+  };
+  await world.build([app]);
+  await restoreNote();
+  world.nix.valid.delete(app.outputs["out"] as never);
+  const { events, failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  assert.equal(events.find(event => event.kind === "opened")?.attached, true);
+  assert.equal(builder.builds.size, 1);
+  assert.deepEqual(await readdir(join(world.home, ".local/state/drv-thru/builds")), []);
+});
+
+test("an unfinished build that the builder has given back is begun anew", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  const { builder } = world;
+  builder.run = async build => {
+    await markDead(world.home);
+    builder.end(build, BuildOutcome.CANCELLED);
+  };
+  await world.build([app]);
+  await restoreNote();
+  builder.run = async build => builder.buildAll(build);
+  const [old] = builder.builds.values();
+  if (old) old.record.result = create(BuildResultSchema, { outcome: BuildOutcome.CANCELLED, refunded: true });
+  const { events, failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  assert.equal(events.find(event => event.kind === "opened")?.attached, false);
+  assert.equal(builder.builds.size, 2);
+});
+
+test("a state folder that cannot be written is a warning, not a failure", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  await writeFile(join(world.home, ".local"), "a file where a folder should be");
+  const { events, failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  assert.equal(events.filter(event => event.kind === "warning" && /cannot note/.test(event.text)).length, 1);
+});
+
+test("a note of a process that still runs is left alone", async t => {
+  const world = await makeWorld(t);
+  const notes = openNotes(join(world.home, "state"), assert.fail);
+  const key = { credential: "c", client: "d", endpointId: "e", request: new Uint8Array([1]) };
+  await notes.write(key, "ab".repeat(32) as never);
+  assert.equal(await notes.find(key), undefined);
+});
+
+let kept: { readonly file: string; readonly text: string } | undefined;
+
+async function markDead(home: string): Promise<void> {
+  const folder = join(home, ".local/state/drv-thru/builds");
+  const [name = ""] = await readdir(folder);
+  const text = (await readFile(join(folder, name), "utf8")).replace(/"process":"[^"]*"/, '"process":"1@0"');
+  kept = { file: join(folder, name), text };
+}
+
+async function restoreNote(): Promise<void> {
+  if (kept) await writeFile(kept.file, kept.text);
+}
