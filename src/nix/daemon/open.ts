@@ -10,14 +10,16 @@ import { daemonStore } from "./store.ts";
 import { absent, cannotConnect, noAnswer, notAllowed } from "./unreachable.ts";
 import { socketWire, type Wire } from "./wire.ts";
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Where the daemon is, and how long to try. */
 export interface DaemonOptions {
   /** Its Unix socket. Default: what `env` says. */
   readonly socketPath?: string | undefined;
   /** Ends the attempt to connect; not what comes after it. */
   readonly signal?: AbortSignal | undefined;
-  /** `NIX_DAEMON_SOCKET_PATH` and `NIX_STATE_DIR` are taken from here. Default: of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** `NIX_REMOTE`, `NIX_DAEMON_SOCKET_PATH` and `NIX_STATE_DIR` are taken from here. Default: of this process. */
+  readonly env?: Environment | undefined;
 }
 
 /** A daemon that has not greeted after this time in milliseconds will not. */
@@ -32,8 +34,7 @@ export async function openDaemon({ socketPath, signal, env = process.env }: Daem
   const deadline = AbortSignal.timeout(PATIENCE);
   const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
   const { wire, silent } = await connected(path, either, signal).catch(async error => {
-    const chosen = socketPath || env["NIX_DAEMON_SOCKET_PATH"];
-    if (chosen || !absent(error) || !(await ownsStore(stateFolder(env)))) throw error;
+    if (socketPath || chosenSocket(env) || !absent(error) || !(await ownsStore(stateFolder(env)))) throw error;
     return ownDaemon(env);
   });
   const giveUp = () => wire.destroy(signal?.aborted ? cancelled(signal) : noAnswer(path));
@@ -49,11 +50,17 @@ export async function openDaemon({ socketPath, signal, env = process.env }: Daem
 }
 
 /** The daemon's socket as Nix itself finds it. */
-export function daemonSocket(env: Readonly<Record<string, string | undefined>>): string {
-  return env["NIX_DAEMON_SOCKET_PATH"] || join(stateFolder(env), "daemon-socket/socket");
+export function daemonSocket(env: Environment): string {
+  return chosenSocket(env) || join(stateFolder(env), "daemon-socket/socket");
 }
 
-function stateFolder(env: Readonly<Record<string, string | undefined>>): string {
+/** A socket that somebody chose: where it does not answer, nothing else will do. */
+function chosenSocket(env: Environment): string | undefined {
+  const [, remote] = /^unix:\/\/([^?]+)/.exec(env["NIX_REMOTE"] ?? "") ?? [];
+  return remote ?? env["NIX_DAEMON_SOCKET_PATH"];
+}
+
+function stateFolder(env: Environment): string {
   return env["NIX_STATE_DIR"] || "/nix/var/nix";
 }
 

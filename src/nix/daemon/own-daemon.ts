@@ -27,7 +27,10 @@ export function ownDaemon(env: Readonly<Record<string, string | undefined>>): { 
   child.stderr.on("data", chunk => {
     said = (said + chunk).slice(0, MOST);
   });
-  const wire = streamWire(child.stdout, child.stdin, () => child.stderr.destroy());
+  const wire = streamWire(child.stdout, child.stdin, () => {
+    child.stderr.destroy();
+    child.unref(); // it ends when its pipes do; nobody need wait for that
+  });
   child.on("error", error => wire.destroy(cannotStart(error.message)));
   return { wire, silent: () => cannotStart(said.trim()) };
 }

@@ -14,6 +14,8 @@ test("the socket is found as Nix finds it", () => {
   assert.equal(daemonSocket({}), "/nix/var/nix/daemon-socket/socket");
   assert.equal(daemonSocket({ NIX_STATE_DIR: "/state" }), "/state/daemon-socket/socket");
   assert.equal(daemonSocket({ NIX_STATE_DIR: "/state", NIX_DAEMON_SOCKET_PATH: "/run/s" }), "/run/s");
+  assert.equal(daemonSocket({ NIX_REMOTE: "unix:///run/t?x=1", NIX_DAEMON_SOCKET_PATH: "/run/s" }), "/run/t");
+  assert.equal(daemonSocket({ NIX_REMOTE: "daemon", NIX_DAEMON_SOCKET_PATH: "/run/s" }), "/run/s");
   assert.equal(daemonSocket({ NIX_STATE_DIR: "", NIX_DAEMON_SOCKET_PATH: "" }), "/nix/var/nix/daemon-socket/socket");
 });
 
