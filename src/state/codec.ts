@@ -27,6 +27,7 @@ export function decodeTicket(value: unknown): Ticket {
     maxUploadBytes: fields.number("maxUploadBytes"),
     boundClient: fields.optional("boundClient", fields.id<ClientId>),
     revokedAt: fields.optional("revokedAt", fields.number),
+    ...(fields.flag("noAddresses") ? { noAddresses: true } : {}),
     sealedSecret: fields.bytes("sealedSecret"),
   };
 }
@@ -100,6 +101,10 @@ class Fields {
     if (typeof value === "number" && Number.isSafeInteger(value)) return value;
     throw this.damaged(name);
   };
+
+  flag(name: string): boolean {
+    return this.#fields[name] === true;
+  }
 
   text = (name: string): string => {
     const value = this.#fields[name];

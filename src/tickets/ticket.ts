@@ -20,6 +20,8 @@ export interface Ticket {
   /** The only client that may use it. */
   readonly boundClient: ClientId | undefined;
   readonly revokedAt: number | undefined;
+  /** Its text leaves the builder's IP addresses out. */
+  readonly noAddresses?: boolean;
   /** The secret, sealed with a key of the builder. */
   readonly sealedSecret: Uint8Array;
 }

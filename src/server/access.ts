@@ -1,0 +1,102 @@
+import { Code, type ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Reason } from "../../gen/drvthru/v1/common_pb.js";
+import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
+import type { EndpointId } from "../lib/ids.ts";
+import { sameOwner } from "../tickets/use.ts";
+import { type Gate, type Guest, type Principal, principalOf } from "./principal.ts";
+import { refuse } from "./refusal.ts";
+
+/** Bounds of the calls that come before `Present` is answered. */
+export interface GateLimits {
+  /** Most of them that wait at once; the next is refused. */
+  readonly maxWaiting: number;
+  /** Milliseconds that one waits. */
+  readonly maxWaitMs: number;
+}
+
+const DEFAULTS: GateLimits = { maxWaiting: 32, maxWaitMs: 10_000 };
+
+/** Connect's `requestGate`: no body of a call is read before somebody is behind it. `Present` alone passes. */
+export async function requestGate(context: HandlerContext): Promise<void> {
+  if (context.method !== Tickets.method.present) await principalOf(context);
+}
+
+/** The gate of a session whose holder is the administrator, by the permissions of its socket. */
+export function administratorGate(): Gate {
+  return {
+    ends: undefined,
+    principal: () => Promise.resolve({ kind: "administrator" }),
+    settle: () => {
+      throw new Error("the administrator's socket settles no guest");
+    },
+  };
+}
+
+/** The gate of a session between two proven endpoints: it is shut until one guest is settled. */
+export function guestGate(ends: { peer: EndpointId; local: EndpointId }, limits: Partial<GateLimits> = {}): Gate {
+  return new GuestGate(ends, { ...DEFAULTS, ...limits });
+}
+
+class GuestGate implements Gate {
+  readonly ends: { readonly peer: EndpointId; readonly local: EndpointId };
+  readonly #limits: GateLimits;
+  readonly #waiting = new Set<(guest: Guest) => void>();
+  #guest: Guest | undefined;
+
+  constructor(ends: { peer: EndpointId; local: EndpointId }, limits: GateLimits) {
+    this.ends = ends;
+    this.#limits = limits;
+  }
+
+  principal(signal: AbortSignal): Promise<Principal> {
+    if (this.#guest !== undefined) return Promise.resolve(this.#guest);
+    if (this.#waiting.size >= this.#limits.maxWaiting) {
+      const message = `more than ${this.#limits.maxWaiting} calls of this connection wait for Present`;
+      return Promise.reject(refuse(Reason.LIMIT, Code.ResourceExhausted, message));
+    }
+    return this.#wait(signal);
+  }
+
+  settle(guest: Guest): void {
+    if (this.#guest !== undefined && !sameOwner(this.#guest.owner, guest.owner)) {
+      throw refuse(
+        Reason.BAD_PROOF,
+        Code.AlreadyExists,
+        `this connection already speaks for ${this.#guest.name}; another needs a connection of its own`,
+      );
+    }
+    this.#guest = guest;
+    for (const pass of this.#waiting) pass(guest);
+  }
+
+  #wait(signal: AbortSignal): Promise<Principal> {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        this.#waiting.delete(pass);
+        clearTimeout(timer);
+        signal.removeEventListener("abort", left);
+      };
+      const pass = (guest: Guest) => {
+        done();
+        resolve(guest);
+      };
+      const left = () => {
+        done();
+        reject(signal.reason);
+      };
+      const timer = setTimeout(() => {
+        done();
+        reject(nobodyPresented(this.#limits.maxWaitMs));
+      }, this.#limits.maxWaitMs);
+      this.#waiting.add(pass);
+      signal.addEventListener("abort", left);
+      if (signal.aborted) left();
+    });
+  }
+}
+
+function nobodyPresented(ms: number): ConnectError {
+  return refuse(Reason.NOT_PERMITTED, Code.Unauthenticated, `nobody was presented on this connection within ${ms} ms`, {
+    fix: "call Tickets.Present first",
+  });
+}
