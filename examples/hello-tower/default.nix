@@ -1,6 +1,8 @@
 # A tower of three floors: five derivations that need a shell and nothing else, no nixpkgs, no network.
 {
   system ? builtins.currentSystem,
+  # Written over the door.
+  motto ? "hello, whoever built this",
   # A folder with `sh` and the tools in it, such as Debian's static busybox and links to it: then a sandbox can build this.
   # Without one it is the builder's own /bin/sh, which only a builder without a sandbox has.
   tools ? if builtins.pathExists ./bin then ./bin else null,
@@ -27,6 +29,7 @@ let
   };
 in
 step "hello-tower" ./tower.sh {
+  inherit motto;
   outputs = [ "out" "plan" ];
   floors = map floor [ "roof" "hall" "cellar" ];
 }

@@ -7,5 +7,6 @@ for floor in $floors; do
   echo "$floor" >> "$plan/floors.txt"
   sleep 0.3
 done
+printf '  #  %-28s  #\n' "$motto" >> "$out/tower.txt"
 echo '  ##################################' >> "$out/tower.txt"
 echo "the tower stands"
