@@ -39,6 +39,7 @@ export async function openDaemon({ socketPath, signal, env = process.env }: Daem
   });
   const giveUp = () => wire.destroy(signal?.aborted ? cancelled(signal) : noAnswer(path));
   either.addEventListener("abort", giveUp);
+  if (either.aborted) giveUp();
   try {
     return daemonStore(new Connection(wire, await handshake(wire, silent)));
   } catch (error) {
