@@ -1,7 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
-import { type EndpointId, parseId } from "../../src/lib/ids.ts";
+import type { ChildProcess } from "node:child_process";
 import {
   type Duplex,
   type ReadHalf,
@@ -10,6 +7,7 @@ import {
   StreamError,
   type WriteHalf,
 } from "../../src/lib/stream.ts";
+import { endPeer, type ForkedPeer, forkPeer } from "./fork-peer.ts";
 import type { RemoteAnswer, RemoteCall, RemoteNews } from "./remote-protocol.ts";
 
 const vanished: SessionEnd = { kind: "lost", code: 0, reason: "the process is gone" };
@@ -30,13 +28,9 @@ export class RemotePeer {
   }
 
   /** Starts the process; resolves when it listens. */
-  static async start(): Promise<{ peer: RemotePeer; address: { id: EndpointId; addresses: readonly string[] } }> {
-    const child = fork(join(import.meta.dirname, "remote-peer.ts"), { serialization: "advanced" });
-    const peer = new RemotePeer(child);
-    const [news] = (await once(child, "message")) as [RemoteNews];
-    const id = news.news === "endpoint" ? parseId<EndpointId>(news.id) : undefined;
-    if (news.news !== "endpoint" || id === undefined) throw new Error("the other process did not say where it is");
-    return { peer, address: { id, addresses: news.addresses } };
+  static async start(): Promise<{ peer: RemotePeer; address: ForkedPeer["address"] }> {
+    const { child, address } = await forkPeer("remote-peer.ts");
+    return { peer: new RemotePeer(child), address };
   }
 
   get alive(): boolean {
@@ -60,10 +54,7 @@ export class RemotePeer {
 
   /** Ends the process in good order. */
   async stop(): Promise<void> {
-    if (this.#gone) return;
-    const exited = once(this.#child, "exit");
-    this.#child.disconnect();
-    await exited;
+    if (!this.#gone) await endPeer(this.#child);
   }
 
   call(target: number, method: RemoteCall["method"], more: Partial<RemoteCall> = {}): Promise<RemoteAnswer> {
