@@ -2,7 +2,7 @@ import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type Duplex, StreamCode, StreamError } from "../lib/stream.ts";
 import { cutOff, errorOfCode, toConnectError } from "./errors.ts";
-import { encodeFrame, FrameType } from "./frames.ts";
+import { encodeFrame, FrameError, FrameType } from "./frames.ts";
 import { encodeEnd, encodeResponseHead, type RequestHead } from "./messages.ts";
 import type { CallReader } from "./receive.ts";
 import { sendCall } from "./send.ts";
@@ -78,7 +78,7 @@ export class ServerCall {
       await duplex.finish();
       if (reader.trailer === undefined) duplex.stop(StreamCode.enough);
     } catch (error) {
-      if (error instanceof StreamError) this.abort(toConnectError(error));
+      if (error instanceof StreamError) this.abort(callerGone(error));
       await chunks.throw?.(error).catch(() => undefined);
       throw error;
     } finally {
@@ -97,7 +97,7 @@ export class ServerCall {
           return { done: true, value: undefined };
         } catch (cause) {
           const error = cause instanceof StreamError ? callerGone(cause) : toConnectError(cause);
-          this.abort(error);
+          this.abort(error, cause instanceof FrameError ? StreamCode.internal : StreamCode.cancel);
           throw error;
         }
       },
@@ -108,19 +108,20 @@ export class ServerCall {
     const { reader, alone } = this.#parts;
     reader.rest().then(
       () => alone && this.abort(cutOff("answer")),
-      error => this.abort(toConnectError(error)),
+      error => this.abort(error instanceof StreamError ? callerGone(error) : toConnectError(error)),
     );
   }
 
   #showLife(): void {
     const { duplex } = this.#parts;
     if (this.#answered) return;
-    duplex.write(encodeFrame(FrameType.idle, new Uint8Array())).catch(error => this.abort(toConnectError(error)));
+    duplex.write(encodeFrame(FrameType.idle, new Uint8Array())).catch(error => this.abort(callerGone(error)));
   }
 }
 
 function callerGone(cause: StreamError): ConnectError {
-  return cause.kind === "reset" ? errorOfCode(cause.code, cause) : toConnectError(cause);
+  if (cause.kind === "reset") return errorOfCode(cause.code, cause);
+  return new ConnectError("the caller is gone", Code.Canceled, undefined, undefined, cause);
 }
 
 async function* resume(first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

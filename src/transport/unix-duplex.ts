@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
-import { type Duplex, StreamCode, StreamError } from "../lib/stream.ts";
+import { type Duplex, StreamError } from "../lib/stream.ts";
 
 /** How long a socket that is read no more may linger for its peer to end it, in milliseconds. */
 const lingerMs = 5000;
 
 /**
  * A connected socket (made with `allowHalfOpen`) as a stream. A socket has no codes: giving up either half destroys it, which the peer
- * sees as `cancel`, or as a clean end if nothing was under way.
+ * sees as `lost`, or as a clean end if nothing was under way.
  */
 export class SocketDuplex implements Duplex {
   readonly closed: Promise<void>;
@@ -24,9 +24,7 @@ export class SocketDuplex implements Duplex {
       this.#ended = true;
       this.#wake?.();
     });
-    socket.on("error", error =>
-      this.#break(new StreamError("reset", StreamCode.cancel, error.message, { cause: error })),
-    );
+    socket.on("error", error => this.#break(new StreamError("lost", 0, error.message, { cause: error })));
     socket.on("close", () => this.#break(new StreamError("closed")));
   }
 
@@ -88,6 +86,6 @@ export class SocketDuplex implements Duplex {
 
   #writeError(cause: Error): StreamError {
     if (this.#broken?.kind === "closed") return this.#broken;
-    return new StreamError("stopped", StreamCode.cancel, cause.message, { cause });
+    return new StreamError("lost", 0, cause.message, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { Failure } from "../lib/failure.ts";
 import { type Duplex, type Session, type SessionEnd, StreamError } from "../lib/stream.ts";
 import { SocketDuplex } from "./unix-duplex.ts";
@@ -45,6 +46,7 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
     await chmod(path, options.mode);
   } catch (cause) {
     server.close();
+    await folderMustExist(dirname(path));
     throw new Failure("failed", "this machine", `cannot listen on ${path}: ${textOf(cause)}`, { cause });
   }
   return session;
@@ -192,6 +194,12 @@ function checkPath(path: string): void {
       fix: "choose a folder with a shorter path",
     },
   );
+}
+
+/** Binding in a folder that is not there is reported as EACCES, which would mislead. */
+async function folderMustExist(folder: string): Promise<void> {
+  if ((await lstat(folder).catch(codeOf)) !== "ENOENT") return;
+  throw new Failure("failed", "this machine", `the folder ${folder} for the socket does not exist`);
 }
 
 async function removeStale(path: string): Promise<void> {

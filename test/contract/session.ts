@@ -184,7 +184,7 @@ function givingUp(check: Check, codes: boolean): void {
     near.reset(3);
     near.reset(4);
     if (!codes) {
-      await far.read().catch(isStreamError(["reset"]));
+      await far.read().catch(isStreamError(["lost"]));
       return;
     }
     await assert.rejects(far.read(), isStreamError(["reset"], 3));
