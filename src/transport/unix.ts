@@ -1,13 +1,10 @@
 import { once } from "node:events";
-import { chmod, lstat, unlink } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
-import { Failure } from "../lib/failure.ts";
 import { type Duplex, type Session, type SessionEnd, StreamError } from "../lib/stream.ts";
 import { SocketDuplex } from "./unix-duplex.ts";
+import { cannotListen, checkPath, removeStale } from "./unix-path.ts";
 
-/** Most bytes of a socket's path that every system takes. */
-const maxPathBytes = 100;
 /** How long closing waits for what was written to be taken, in milliseconds. */
 const closeMs = 1000;
 
@@ -46,8 +43,7 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
     await chmod(path, options.mode);
   } catch (cause) {
     server.close();
-    await folderMustExist(dirname(path));
-    throw new Failure("failed", "this machine", `cannot listen on ${path}: ${textOf(cause)}`, { cause });
+    throw await cannotListen(path, cause);
   }
   return session;
 }
@@ -123,7 +119,7 @@ class UnixClient extends UnixSession {
     } catch (cause) {
       socket.destroy();
       signal?.throwIfAborted();
-      throw new StreamError("lost", 0, `nobody answers on ${this.#path}: ${textOf(cause)}`, { cause });
+      throw new StreamError("lost", 0, `nobody answers on ${this.#path}: ${String(cause)}`, { cause });
     }
     return this.adopt(socket);
   }
@@ -181,53 +177,4 @@ class UnixServer extends UnixSession {
     const at = this.#waiting.indexOf(stream);
     if (at >= 0) this.#waiting.splice(at, 1);
   }
-}
-
-function checkPath(path: string): void {
-  const bytes = Buffer.byteLength(path);
-  if (bytes <= maxPathBytes) return;
-  throw new Failure(
-    "usage",
-    "this machine",
-    `the socket path ${path} has ${bytes} bytes; at most ${maxPathBytes} are possible`,
-    {
-      fix: "choose a folder with a shorter path",
-    },
-  );
-}
-
-/** Binding in a folder that is not there is reported as EACCES, which would mislead. */
-async function folderMustExist(folder: string): Promise<void> {
-  if ((await lstat(folder).catch(codeOf)) !== "ENOENT") return;
-  throw new Failure("failed", "this machine", `the folder ${folder} for the socket does not exist`);
-}
-
-async function removeStale(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined) return;
-  if (!found.isSocket()) throw new Failure("failed", "this machine", `${path} exists and is no socket`);
-  const probe = connect(path);
-  try {
-    await once(probe, "connect");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    if (codeOf(error) !== "ECONNREFUSED") {
-      throw new Failure("failed", "this machine", `cannot tell who listens on ${path}: ${textOf(error)}`, {
-        cause: error,
-      });
-    }
-    await unlink(path);
-    return;
-  } finally {
-    probe.destroy();
-  }
-  throw new Failure("failed", "this machine", `another program answers on ${path}`);
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
