@@ -1,13 +1,13 @@
-import { existsSync, mkdirSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { Failure } from "../lib/failure.ts";
+import { makeFolders } from "../lib/folders.ts";
 import { FORMAT, newerState } from "./codec.ts";
 import { type Holder, isRunning, thisProcess } from "./holder.ts";
 import type { State } from "./state.ts";
 import { Tables } from "./tables.ts";
 import * as uses from "./uses.ts";
 
-/** Opens, or makes, the state in a folder whose parent exists. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
+/** Opens, or makes, the state in a folder. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
 export async function openState(folder: string): Promise<State> {
   const root = openRoot(folder);
   try {
@@ -21,8 +21,7 @@ export async function openState(folder: string): Promise<State> {
 
 function openRoot(folder: string): RootDatabase<unknown, string> {
   try {
-    // Not `recursive`: Node never comes back from that under /proc.
-    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    makeFolders(folder);
     // A variable, because lmdb's types have forgotten the mode of its files.
     const options = { path: folder, noSubdir: false, maxDbs: 16, permissionsMode: 0o600 };
     return open<unknown, string>(options);

@@ -49,8 +49,8 @@ export function verifyProof(proof: Proof, ends: Ends): boolean {
   }
 }
 
-/** The public key of a 32-byte seed as an id: a ticket's id, or a client's. */
-export function idOfSecret<Id extends TicketId | ClientId>(seed: Uint8Array): Id {
+/** The public key of a 32-byte seed as an id: a ticket's, a client's, or an endpoint's. */
+export function idOfSecret<Id extends TicketId | ClientId | EndpointId>(seed: Uint8Array): Id {
   const id = idFromBytes<Id>(ed25519.getPublicKey(seed));
   if (id === undefined) throw new Error("a public key has 32 bytes");
   return id;

@@ -1,9 +1,9 @@
 import { Failure } from "../../lib/failure.ts";
 import { type ClientId, type EndpointId, parseId } from "../../lib/ids.ts";
+import { type KeyFile, readOrMakeKey } from "../../lib/key-file.ts";
 import { type PublicKey, parsePublicKey } from "../../nix/signing-key.ts";
 import { idOfSecret } from "../../tickets/proof.ts";
 import { parseTicket } from "../../tickets/text.ts";
-import { type KeyFile, readOrMakeKey } from "../key-file.ts";
 import { defaultKeyFile, type Environment } from "../paths.ts";
 import type { BuildTarget } from "../target.ts";
 import type { Peer } from "./dial.ts";

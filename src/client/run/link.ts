@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { lstat, readlink, rename, symlink, unlink } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Failure } from "../../lib/failure.ts";
+import { errorCode } from "../../lib/secret-file.ts";
 import { STORE_DIR } from "../../nix/store-path.ts";
-import { errorCode } from "../key-file.ts";
 import type { PlannedDerivation } from "../report.ts";
 
 /** A result link to be made. */

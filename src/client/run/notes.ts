@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildId, parseId } from "../../lib/ids.ts";
-import { errorCode } from "../key-file.ts";
+import { errorCode } from "../../lib/secret-file.ts";
 
 /** What makes two commands the same: who asks, whom, and for what. */
 export interface NoteKey {
