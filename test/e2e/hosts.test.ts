@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { whyNoHosts } from "../hosts/can.ts";
 import { makeHosts } from "../hosts/hosts.ts";
+import { joinHosts, setLink, whyNoLink } from "../hosts/link.ts";
 import { start } from "../hosts/process.ts";
 import { leftOf, type Trace, traceOf } from "../hosts/trace.ts";
 
@@ -88,6 +89,24 @@ test("hosts that are stopped leave no process, no mount and no file", { skip }, 
   );
   await hosts.stop();
   assert.deepEqual(traces.flatMap(leftOf), []);
+});
+
+test("two hosts with networks of their own reach each other, until the link is pulled", {
+  skip: skip ?? whyNoLink(),
+}, async () => {
+  const hosts = await makeHosts({ builder: { ownNetwork: true }, client: { ownNetwork: true } });
+  try {
+    const { builder: address } = await joinHosts(hosts);
+    const listens = `require("net").createServer(s => s.end("hello")).listen(4444, "${address}", () => console.log("listening"))`;
+    const asks = `require("net").connect(4444, "${address}").on("error", e => console.log(e.code)).on("data", d => console.log(String(d)))`;
+    const node = "/drv-thru/node_modules/.bin/node";
+    await hosts.builder.spawn([node, "-e", listens]).until(/listening/);
+    assert.equal((await hosts.client.run([node, "-e", asks])).stdout, "hello\n");
+    await setLink(hosts.client, "down");
+    assert.equal((await hosts.client.run([node, "-e", asks])).stdout, "ENETUNREACH\n");
+  } finally {
+    await hosts.stop();
+  }
 });
 
 for (const signal of ["SIGINT", "SIGKILL"] as const) {

@@ -1,6 +1,9 @@
 import { chmodSync, chownSync, cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** Where every host sees this checkout, read-only: `keeper.sh` binds it there. */
+export const checkoutInside = "/drv-thru";
+
 /** An ordinary user of a host. */
 export interface User {
   readonly name: string;

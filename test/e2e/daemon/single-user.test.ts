@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { checkoutInside } from "../../hosts/host.ts";
+import { checkoutInside } from "../../hosts/files.ts";
 import { noDaemon, processesWith, startDaemon, until } from "./host.ts";
 
 const checkout = join(import.meta.dirname, "../../..");
