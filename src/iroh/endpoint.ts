@@ -2,16 +2,12 @@ import { checkOptions } from "./check.ts";
 import type { Endpoint, EndpointOptions } from "./interface.ts";
 
 export type {
-  ConnectOptions,
   Endpoint,
-  EndpointAddresses,
   EndpointLimits,
   EndpointOptions,
   IrohSession,
   PeerAddress,
   Relay,
-  SessionPath,
-  SessionStatistics,
 } from "./interface.ts";
 
 /**

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { serveRegistry } from "./package/registry.ts";
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, "..");
+const tsc = join(root, "node_modules/typescript/bin/tsc");
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+let app = "";
+
+before(async () => {
+  app = await mkdtemp(join(tmpdir(), "drv-thru-package-"));
+  await run("npm", ["pack", "--pack-destination", app], { cwd: root });
+  const [tarball = ""] = readdirSync(app).filter(name => name.endsWith(".tgz"));
+  writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }));
+  await using registry = await serveRegistry(root);
+  const own = [
+    "--registry",
+    registry.url,
+    "--cache",
+    join(app, "cache"),
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+  ];
+  await run("npm", ["install", ...own, `./${tarball}`, "@types/node"], { cwd: app });
+});
+
+after(() => rm(app, { recursive: true }));
+
+/** Runs a program of the application on this very Node. */
+function node(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run(process.execPath, args, { cwd: app });
+}
+
+test("somebody who installed the package runs the command", async () => {
+  const { stdout } = await node("node_modules/.bin/drv-thru", "--version");
+  assert.equal(stdout, `drv-thru ${version}\n`);
+});
+
+test("somebody with an older Node is told so, and how to get a newer one", async t => {
+  const old = await olderNode();
+  if (old === undefined) return t.skip("there is no Node older than 24 here");
+  const command = [join(app, "node_modules/.bin/drv-thru"), "build", "nixpkgs#hello"];
+  await assert.rejects(run(old.path, command), (error: unknown) => {
+    assert.ok(error instanceof Error && "stderr" in error && "code" in error && "stdout" in error);
+    const [first, empty, fix] = String(error.stderr).split("\n");
+    assert.equal(first, `error: drv-thru needs Node 24 or newer, this is ${old.version}`);
+    assert.equal(empty, "");
+    assert.match(fix ?? "", /^ {2}nix .*nodejs_24$/);
+    assert.deepEqual([error.code, error.stdout], [1, ""]);
+    return true;
+  });
+});
+
+test("a program imports the library", async () => {
+  const program = 'import { Failure, connect } from "drv-thru";\nconsole.log(typeof connect, Failure.name);\n';
+  writeFileSync(join(app, "three-lines.js"), program);
+  assert.equal((await node("three-lines.js")).stdout, "function Failure\n");
+});
+
+test("a program brings a service of its own over Iroh", async () => {
+  installExample();
+  const program = `
+    import { serveOverIroh } from "drv-thru/transport";
+    const server = await serveOverIroh(() => {}, { alpn: "mine/1", relay: "none", bind: ["127.0.0.1:0"] });
+    console.log(server.address().addresses.length > 0);
+    await server.close();`;
+  writeFileSync(join(app, "serve.js"), program);
+  assert.equal((await node("serve.js")).stdout, "true\n");
+});
+
+test("TypeScript knows the types of both entries", async () => {
+  installExample();
+  writeFileSync(
+    join(app, "typed.ts"),
+    'import { type ConnectOptions, connect } from "drv-thru";\n' +
+      "export const works: (options: ConnectOptions) => Promise<unknown> = connect;\n" +
+      "// @ts-expect-error: a port is no target\nvoid connect({ target: 4433 });\n",
+  );
+  const strict = [
+    "--noEmit",
+    "--strict",
+    "--skipLibCheck",
+    "--target",
+    "es2024",
+    "--module",
+    "nodenext",
+    "--types",
+    "node",
+  ];
+  const extensions = ["--allowImportingTsExtensions", "--lib", "es2024,esnext.disposable,esnext.iterator"];
+  await node(tsc, ...strict, ...extensions, "typed.ts", "greeter/server.ts", "greeter/client.ts").catch(error => {
+    assert.fail(String(error.stdout));
+  });
+});
+
+test("nothing is published but what runs, its types and its words", () => {
+  const published = join(app, "node_modules/drv-thru");
+  const names = readdirSync(published).sort();
+  for (const name of names) {
+    assert.match(name, /^(dist|gen|proto|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/);
+  }
+  assert.ok(existsSync(join(published, "dist/bin.js")));
+  const typescript = readdirSync(published, { recursive: true, encoding: "utf8" }).filter(
+    name => !name.startsWith("node_modules") && /(?<!\.d)\.ts$/.test(name),
+  );
+  assert.deepEqual(typescript, []);
+});
+
+/** The greeter of the examples as a program of the application: from the package's entry instead of the checkout's file. */
+function installExample(): void {
+  cpSync(join(root, "examples/greeter"), join(app, "greeter"), { recursive: true });
+  for (const name of ["server.ts", "client.ts"]) {
+    const file = join(app, "greeter", name);
+    writeFileSync(file, readFileSync(file, "utf8").replace('"../../src/connect-iroh.ts"', '"drv-thru/transport"'));
+  }
+}
+
+/** A Node of the system that is too old. */
+async function olderNode(): Promise<{ path: string; version: string } | undefined> {
+  for (const path of ["/usr/bin/node", "/usr/local/bin/node"]) {
+    if (!existsSync(path)) continue;
+    const { stdout } = await run(path, ["--version"]);
+    if (Number(/^v(\d+)/.exec(stdout)?.[1]) < 24) return { path, version: stdout.trim() };
+  }
+  return undefined;
+}
