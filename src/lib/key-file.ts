@@ -22,7 +22,8 @@ export async function readOrMakeKey(file: string): Promise<KeyFile> {
   } catch (error) {
     const code = errorCode(error);
     // Somebody else made it in the same moment: then that one counts.
-    if (code === "EEXIST") return readOrMakeKey(file);
+    const theirs = code === "EEXIST" ? await readSecretFile(file) : undefined;
+    if (theirs !== undefined) return { seed: parseKey(theirs, file), file, created: false };
     if (code !== undefined && UNWRITABLE.has(code))
       return { seed: Uint8Array.from(seed), file: undefined, created: true };
     throw cannot("make", file, error);

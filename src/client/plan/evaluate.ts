@@ -29,7 +29,7 @@ export async function evaluate(request: Evaluation, options: EvaluateOptions): P
     cwd: request.cwd,
     signal: options.signal,
     onLine: line => {
-      if (/^(warning|trace): /.test(line)) options.onWarning(cleanText(line, 4096));
+      if (/^(warning|trace): /.test(line)) options.onWarning(cleanText(line.replace(/^warning: /, ""), 4096));
     },
   });
   options.signal?.throwIfAborted();
