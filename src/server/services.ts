@@ -12,7 +12,9 @@ import type { PublicKey, SecretKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import type { State } from "../state/state.ts";
 import { routerOptions } from "../transport/limits.ts";
+import { requestGate } from "./access.ts";
 import { Builds } from "./build/builds.ts";
+import { KeptBuilds } from "./build/kept-builds.ts";
 import { Roots } from "./build/roots.ts";
 import { Scheduler } from "./build/scheduler.ts";
 import { buildService } from "./build/service.ts";
@@ -59,8 +61,9 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   const roots = new Roots(join(dataFolder, "roots"));
   const folder = join(dataFolder, "builds");
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const builds = new Builds({ state, openStore, limits, folder, roots, log, now });
-  await builds.restart();
+  const kept = new KeptBuilds({ state, limits, folder, roots, log, now });
+  await kept.restart();
+  const builds = new Builds({ state, openStore, limits, kept, log, now });
   const built = await BuiltPaths.open(join(dataFolder, "built-paths"));
   const queries = new Stores(openStore, limits.maxQueryStores);
   const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, log, now });
@@ -83,9 +86,9 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     keepAlive: limits.keepAlive,
   };
   const handlers = (more: (router: ConnectRouter) => void) => {
-    const router = createConnectRouter({ ...routerOptions, interceptors: [shieldErrors(log)] });
+    const router = createConnectRouter({ ...routerOptions, requestGate, interceptors: [shieldErrors(log)] });
     router
-      .service(Build, buildService({ builds, scheduler, limits }))
+      .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
       .service(Cache, cacheService(builds, { closures, queries }))
       .service(Status, statusService(status));

@@ -1,5 +1,3 @@
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Logger } from "pino";
@@ -8,18 +6,18 @@ import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { BuildId } from "../../lib/ids.ts";
 import type { OpenStore } from "../../nix/store.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
-import type { Owner } from "../../tickets/use.ts";
+import { type Owner, sameOwner } from "../../tickets/use.ts";
 import type { Connection } from "../connection.ts";
-import { builderFault, refusalOf } from "../faults.ts";
+import { refusalOf } from "../faults.ts";
 import type { ServerLimits } from "../limits.ts";
 import { Notice } from "../notice.ts";
 import type { Guest, Principal } from "../principal.ts";
 import { refuse } from "../refusal.ts";
-import { EventFile } from "./event-file.ts";
+import { brokenBy, cancelled } from "./endings.ts";
+import type { KeptBuilds } from "./kept-builds.ts";
 import { LiveBuild } from "./live-build.ts";
 import { type Ending, liveRecord, resultOf, storedRecord } from "./record.ts";
 import type { OpenRequest } from "./request.ts";
-import type { Roots } from "./roots.ts";
 import { useRefused } from "./use-refused.ts";
 
 /** What the builds stand on. */
@@ -27,9 +25,7 @@ export interface BuildsParts {
   readonly state: State;
   readonly openStore: OpenStore;
   readonly limits: ServerLimits;
-  /** Holds a folder for each build. */
-  readonly folder: string;
-  readonly roots: Roots;
+  readonly kept: KeptBuilds;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -108,8 +104,7 @@ export class Builds {
       now(),
     );
     if (typeof reserved === "string") throw useRefused(reserved);
-    if (insteadOf)
-      await this.#end(insteadOf, { ...CANCELLED, message: "another build took its place", refund: true }, true);
+    if (insteadOf) await this.#end(insteadOf, cancelled("another build took its place", true), true);
     if (reserved.end !== undefined) return storedRecord(reserved);
     const live = this.#live.get(request.build) ?? (await this.#begin(request, guest, reserved));
     this.attach(live, connection);
@@ -136,38 +131,24 @@ export class Builds {
   }
 
   async #begin(request: OpenRequest, guest: Guest, reserved: StoredBuild): Promise<LiveBuild> {
-    const { openStore, limits, log } = this.#parts;
+    const { openStore, limits, log, kept } = this.#parts;
+    const { id, openedAt } = reserved;
     try {
-      const events = await this.#events(request.build, error => this.#spoilt(request.build, error));
-      const own = { openedAt: reserved.openedAt, events, openStore, maxNamedPaths: limits.maxNamedPaths };
-      const live = new LiveBuild(request, guest, own);
-      this.#live.set(live.id, live);
-      log.info({ build: live.id, client: live.clientName, installable: live.installable }, "build opened");
+      const events = await kept.events(id, error => this.#spoilt(id, error));
+      const live = new LiveBuild(request, guest, { openedAt, events, openStore, maxNamedPaths: limits.maxNamedPaths });
+      this.#live.set(id, live);
+      log.info({ build: id, client: live.clientName, installable: live.installable }, "build opened");
       this.changed.ring();
       return live;
     } catch (error) {
-      const result = toBinary(
-        BuildResultSchema,
-        create(BuildResultSchema, { outcome: BuildOutcome.BUILDER_FAILED, refunded: true }),
-      );
-      await this.#parts.state.refund(request.build, {
-        at: this.#parts.now(),
-        result,
-        uploadedBytes: 0,
-        downloadedBytes: 0,
-      });
+      const { outcome, message } = brokenBy(error);
+      const result = toBinary(BuildResultSchema, create(BuildResultSchema, { outcome, message, refunded: true }));
+      await this.#parts.state.refund(id, { at: this.#parts.now(), result, uploadedBytes: 0, downloadedBytes: 0 });
       throw refusalOf(error);
     }
   }
 
-  async #events(id: BuildId, onError: (error: unknown) => void): Promise<EventFile> {
-    const folder = join(this.#parts.folder, id);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    return await EventFile.open(join(folder, "events"), { maxBytes: this.#parts.limits.maxEventBytes, onError });
-  }
-
   #spoilt(id: BuildId, error: unknown): void {
-    this.#parts.log.error({ build: id, err: error }, "cannot write the events of a build");
     const live = this.#live.get(id);
     if (live) void this.end(live, brokenBy(error));
   }
@@ -206,11 +187,6 @@ export class Builds {
     return [...live.reverse(), ...ended].slice(0, most);
   }
 
-  /** The events of a build that has ended. */
-  async keptEvents(id: BuildId): Promise<EventFile> {
-    return await this.#events(id, error => this.#parts.log.error({ build: id, err: error }, "cannot read events"));
-  }
-
   /** The build lives while this connection does. */
   attach(build: LiveBuild, connection: Connection): void {
     if (build.phase === "ended" || build.connections.has(connection)) return;
@@ -234,7 +210,7 @@ export class Builds {
     build.grace = setTimeout(() => {
       const started = build.phase !== "reserved" && build.phase !== "starting";
       const message = started ? "nobody was attached to the build any more" : "the reservation ended: nobody was there";
-      void this.end(build, { ...CANCELLED, message, refund: build.phase !== "running" });
+      void this.end(build, cancelled(message, build.phase !== "running"));
     }, this.#parts.limits.graceTime);
   }
 
@@ -278,62 +254,10 @@ export class Builds {
   async #tidy(build: LiveBuild): Promise<void> {
     try {
       await build.events.close();
-      if (build.ready.size === 0) await this.#parts.roots.drop(build.id);
-      await this.#forget();
+      if (build.ready.size === 0) await this.#parts.kept.dropRoots(build.id);
+      await this.#parts.kept.forget();
     } catch (error) {
       this.#parts.log.error({ build: build.id, err: error }, "cannot tidy up after a build");
     }
   }
-
-  /** Ends what a restart found unfinished, and sweeps what belongs to no build. */
-  async restart(): Promise<void> {
-    const { state, now, roots, log } = this.#parts;
-    for (const build of state.unfinished()) {
-      const result = create(BuildResultSchema, {
-        outcome: BuildOutcome.BUILDER_FAILED,
-        message: "the builder restarted",
-        reason: Reason.RESTARTED,
-        refunded: true,
-      });
-      const end = { at: now(), result: toBinary(BuildResultSchema, result), uploadedBytes: 0, downloadedBytes: 0 };
-      await state.refund(build.id, end);
-      const events = await this.keptEvents(build.id);
-      events.append({ case: "result", value: result });
-      await events.close();
-      log.warn({ build: build.id }, "failed and refunded a build: the builder restarted");
-    }
-    await this.#forget();
-    const kept = state.recent(this.#parts.limits.keepBuilds).filter(build => build.use === "committed");
-    const ids = new Set<string>(kept.map(build => build.id));
-    await roots.sweep(id => ids.has(id));
-  }
-
-  async #forget(): Promise<void> {
-    for (const id of await this.#parts.state.forget(this.#parts.limits.keepBuilds)) {
-      await this.#parts.roots.drop(id);
-      await rm(join(this.#parts.folder, id), { recursive: true, force: true });
-    }
-  }
-}
-
-const CANCELLED = { outcome: BuildOutcome.CANCELLED } as const;
-
-/** The ending of a build that the builder's own fault broke. */
-export function brokenBy(error: unknown): Ending {
-  const reason = builderFault(error) ?? Reason.UNSPECIFIED;
-  const messages: Partial<Record<Reason, string>> = {
-    [Reason.DISK_FULL]: "the builder's disk is full",
-    [Reason.NIX_UNAVAILABLE]: "the builder's Nix daemon failed or is gone",
-  };
-  const message = messages[reason] ?? "the builder failed; its log says why";
-  return { outcome: BuildOutcome.BUILDER_FAILED, message, reason, refund: true };
-}
-
-/** Whether two owners are the same. */
-export function sameOwner(one: Owner, other: Owner): boolean {
-  return (
-    one.client === other.client &&
-    one.credential.kind === other.credential.kind &&
-    one.credential.id === other.credential.id
-  );
 }

@@ -7,7 +7,7 @@ import { STORE_DIR, type StorePath } from "../../nix/store-path.ts";
 import type { BuiltPaths } from "../cache/built-paths.ts";
 import { builderFault } from "../faults.ts";
 import type { Stores } from "../stores.ts";
-import { brokenBy } from "./builds.ts";
+import { brokenBy } from "./endings.ts";
 import type { LiveBuild } from "./live-build.ts";
 import { FailureHints, isSuccess, overallOutcome } from "./outcome.ts";
 import { ReadyOutputs } from "./ready-outputs.ts";

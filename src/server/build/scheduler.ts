@@ -7,7 +7,8 @@ import type { State } from "../../state/state.ts";
 import { refusalOf } from "../faults.ts";
 import type { ServerLimits } from "../limits.ts";
 import { refuse } from "../refusal.ts";
-import { type Builds, brokenBy } from "./builds.ts";
+import type { Builds } from "./builds.ts";
+import { brokenBy, cancelled } from "./endings.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { LiveBuild } from "./live-build.ts";
 import { ReadyOutputs } from "./ready-outputs.ts";
@@ -134,12 +135,8 @@ export class Scheduler {
   /** Spends the use, on disk before anything is asked of the daemon. False if it is not there any more: then the build has ended. */
   async #commit(build: LiveBuild): Promise<boolean> {
     if (await this.#parts.state.commit(build.id, this.#parts.now())) return build.phase !== "ended";
-    await this.#parts.builds.end(build, {
-      outcome: BuildOutcome.CANCELLED,
-      message: "the ticket was revoked before the build began",
-      reason: Reason.TICKET_REVOKED,
-      refund: true,
-    });
+    const message = "the ticket was revoked before the build began";
+    await this.#parts.builds.end(build, cancelled(message, true, Reason.TICKET_REVOKED));
     return false;
   }
 

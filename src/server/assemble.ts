@@ -1,0 +1,77 @@
+import type { Logger } from "pino";
+import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
+import { type ClientId, type EndpointId, parseId } from "../lib/ids.ts";
+import { VERSION } from "../lib/protocol.ts";
+import type { Session } from "../lib/stream.ts";
+import { formatPublicKey, type SecretKey } from "../nix/signing-key.ts";
+import type { OpenStore } from "../nix/store.ts";
+import type { State } from "../state/state.ts";
+import { administratorGate, guestGate } from "./access.ts";
+import type { ServerLimits } from "./limits.ts";
+import type { Machine } from "./machine.ts";
+import type { TrustedClient } from "./present.ts";
+import type { Gate } from "./principal.ts";
+import { revokeBuilds } from "./revoke.ts";
+import { createServices, type Services } from "./services.ts";
+import { Sessions } from "./sessions.ts";
+import { ticketsService } from "./tickets-service.ts";
+
+/** What a builder is put together from. */
+export interface AssemblyParts {
+  readonly state: State;
+  readonly openStore: OpenStore;
+  readonly machine: Machine;
+  readonly limits: ServerLimits;
+  /** Absolute. */
+  readonly dataFolder: string;
+  readonly signingKey: SecretKey;
+  readonly sealingKey: Uint8Array;
+  readonly trustedClients: ReadonlyMap<ClientId, TrustedClient>;
+  readonly endpoint: EndpointId;
+  /** Where the builder can be reached now. */
+  readonly addresses: () => { readonly relayUrls: readonly string[]; readonly addresses: readonly string[] };
+  readonly log: Logger;
+}
+
+/** A builder without its carriers: sessions of any kind can be given to it. */
+export interface Assembly {
+  readonly services: Services;
+  readonly sessions: Sessions;
+}
+
+/** Puts all services together behind their gates. */
+export async function assemble(parts: AssemblyParts): Promise<Assembly> {
+  const { limits, log, machine } = parts;
+  const now = () => Date.now();
+  const held: { sessions?: Sessions } = {};
+  const services = await createServices({
+    ...parts,
+    trustedKeys: machine.trustedKeys,
+    version: VERSION,
+    connectedClients: () => held.sessions?.known ?? 0,
+    now,
+  });
+  const tickets = ticketsService({
+    ...parts,
+    signingKey: formatPublicKey(parts.signingKey.public),
+    version: VERSION,
+    maxPutStreams: limits.maxPutStreams,
+    nix: async () => machine,
+    revoked: (ticket, refunded, cancelRunning) =>
+      revokeBuilds(services.builds, ticket, refunded, { cancelRunning, daemonTime: limits.daemonCancelTime }),
+    now,
+  });
+  const handlers = services.handlers(router => {
+    router.service(Tickets, tickets);
+  });
+  const sessions = new Sessions({ handlers, gate: gateOf, log });
+  held.sessions = sessions;
+  return { services, sessions };
+}
+
+/** A carrier that proves no ends is the local socket: whoever may open it is the administrator. */
+function gateOf(session: Session): Gate {
+  const peer = parseId<EndpointId>(session.peer ?? "");
+  const local = parseId<EndpointId>(session.local ?? "");
+  return peer !== undefined && local !== undefined ? guestGate({ peer, local }) : administratorGate();
+}

@@ -1,0 +1,84 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { Logger } from "pino";
+import { BuildOutcome, BuildResultSchema } from "../../../gen/drvthru/v1/build_pb.js";
+import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
+import type { BuildId } from "../../lib/ids.ts";
+import type { State } from "../../state/state.ts";
+import type { ServerLimits } from "../limits.ts";
+import { EventFile } from "./event-file.ts";
+import type { Roots } from "./roots.ts";
+
+/** What is kept of builds stands on this. */
+export interface KeptBuildsParts {
+  readonly state: State;
+  readonly limits: ServerLimits;
+  /** Holds a folder for each build. */
+  readonly folder: string;
+  readonly roots: Roots;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** What the data folder holds of builds: their events, their roots, and what a restart finds. */
+export class KeptBuilds {
+  readonly #parts: KeptBuildsParts;
+
+  constructor(parts: KeptBuildsParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens the events of a build. `onError` hears when they cannot be written. */
+  async events(id: BuildId, onError?: (error: unknown) => void): Promise<EventFile> {
+    const folder = join(this.#parts.folder, id);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return await EventFile.open(join(folder, "events"), {
+      maxBytes: this.#parts.limits.maxEventBytes,
+      onError: error => {
+        this.#parts.log.error({ build: id, err: error }, "cannot write the events of a build");
+        onError?.(error);
+      },
+    });
+  }
+
+  /** Fails and refunds what a restart found unfinished, and sweeps what belongs to no build. */
+  async restart(): Promise<void> {
+    const { state, limits, roots } = this.#parts;
+    for (const build of state.unfinished()) await this.#fail(build.id);
+    await this.forget();
+    const kept = state.recent(limits.keepBuilds).filter(build => build.use === "committed");
+    const ids = new Set<string>(kept.map(build => build.id));
+    await roots.sweep(id => ids.has(id));
+  }
+
+  async #fail(id: BuildId): Promise<void> {
+    const { state, now, log } = this.#parts;
+    const result = create(BuildResultSchema, {
+      outcome: BuildOutcome.BUILDER_FAILED,
+      message: "the builder restarted",
+      reason: Reason.RESTARTED,
+      refunded: true,
+    });
+    const encoded = toBinary(BuildResultSchema, result);
+    await state.refund(id, { at: now(), result: encoded, uploadedBytes: 0, downloadedBytes: 0 });
+    const events = await this.events(id);
+    events.append({ case: "result", value: result });
+    await events.close();
+    log.warn({ build: id }, "failed and refunded a build: the builder restarted");
+  }
+
+  /** Drops what keeps a build's paths from collection. */
+  async dropRoots(id: BuildId): Promise<void> {
+    await this.#parts.roots.drop(id);
+  }
+
+  /** Forgets ended builds beyond those that are kept, with their files and roots. */
+  async forget(): Promise<void> {
+    const { state, limits, folder } = this.#parts;
+    for (const id of await state.forget(limits.keepBuilds)) {
+      await this.dropRoots(id);
+      await rm(join(folder, id), { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { makeEndpoint, type Relay } from "../iroh/endpoint.ts";
+import type { EndpointId } from "../lib/ids.ts";
+import { BUILDER_ALPN } from "../lib/protocol.ts";
+import type { Session } from "../lib/stream.ts";
+import type { BuilderConfig } from "./config.ts";
+import { keepPorts, portTaken, readPorts, withPorts } from "./ports.ts";
+
+/** The builder's end of the network. */
+export interface BuilderEndpoint {
+  readonly id: EndpointId;
+  /** The next connection, or `undefined` once it is closed. */
+  accept(): Promise<Session | undefined>;
+  /** Where it can be reached now: `ADDR:PORT` texts, and the relay if one is reached. */
+  reachable(): { readonly addresses: readonly string[]; readonly relayUrls: readonly string[] };
+  /** Closes every connection properly, so that no peer waits for this end. */
+  close(): Promise<void>;
+}
+
+/** Binds the builder's endpoint, at the port that the first start has picked. Throws a `Failure` that says how to choose another if that is taken. */
+export async function bindBuilder(config: BuilderConfig, secretKey: Uint8Array): Promise<BuilderEndpoint> {
+  const file = join(config.dataFolder, "udp-ports");
+  const kept = await readPorts(file);
+  const bind = withPorts(config.bind, kept);
+  const relay: Relay = config.relay === "default" || config.relay === "none" ? config.relay : { urls: [config.relay] };
+  const externalAddresses = config.advertise;
+  try {
+    const endpoint = await makeEndpoint({ secretKey, alpns: [BUILDER_ALPN], relay, bind, externalAddresses });
+    await keepPorts(file, config.bind, endpoint.boundPorts, kept);
+    const reachable = () => {
+      const { direct, relayUrl } = endpoint.addresses();
+      return { addresses: direct, relayUrls: relayUrl === undefined ? [] : [relayUrl] };
+    };
+    return { id: endpoint.id, accept: () => endpoint.accept(), reachable, close: () => endpoint.close() };
+  } catch (error) {
+    throw portTaken(error, file, bind);
+  }
+}
