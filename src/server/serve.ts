@@ -15,6 +15,7 @@ import { type DrainLimits, drainBuilds, quietCalls } from "./drain.ts";
 import { type BuilderEndpoint, bindBuilder } from "./iroh.ts";
 import { loadKeys } from "./keys.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { stderrLog } from "./log.ts";
 import { askMachine } from "./machine.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -27,7 +28,8 @@ export interface BuilderOptions {
   readonly socketMode?: number | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
   readonly drain?: Partial<DrainLimits> | undefined;
-  readonly log: Logger;
+  /** Default: JSON lines on stderr. */
+  readonly log?: Logger | undefined;
 }
 
 /** What people must know of a running builder, as it is now. */
@@ -56,7 +58,7 @@ const CLOSE = 2_000;
 
 /** Starts a builder: keys, state, services, endpoint and socket. Throws a `Failure` that says what to do. */
 export async function startBuilder(options: BuilderOptions): Promise<Builder> {
-  const { config, log } = options;
+  const { config, log = stderrLog() } = options;
   const { dataFolder } = config;
   const socketPath = resolve(options.socketPath ?? join(dataFolder, "builder.sock"));
   prepareDataFolder(dataFolder);
