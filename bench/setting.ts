@@ -1,0 +1,87 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findProgram } from "../test/hosts/can.ts";
+import { type Host, type HostProcess, makeHost } from "../test/hosts/host.ts";
+
+/** Two hosts: a builder with `drv-thru serve` and an ssh daemon, and a client that can use either. */
+export interface Setting {
+  readonly builder: Host;
+  readonly client: Host;
+  readonly ticket: string;
+  readonly serve: HostProcess;
+  /** Whether Nix's own remote builder is set up to compare with. */
+  readonly ssh: boolean;
+  stop(): Promise<void>;
+}
+
+const SSH_PORT = 20_000 + (process.pid % 20_000);
+
+/** Makes the two hosts and starts what they need. Whoever makes them stops them. */
+export async function makeSetting(): Promise<Setting> {
+  const builder = await makeHost("builder");
+  const client = await makeHost("client");
+  const stop = async () => {
+    await Promise.all([builder.stop(), client.stop()]);
+  };
+  try {
+    const serve = builder.spawn(["drv-thru", "serve", "--data-dir", "/home/builder/data", "--relay", "none"]);
+    const key = (await serve.until(/drv-thru\S*:[A-Za-z0-9+/]{43}=/))[0];
+    const made = await must(
+      builder,
+      ["drv-thru", "ticket", "create", "--unlimited", "--data-dir", "/home/builder/data"].concat([
+        "--max-upload-bytes",
+        "100G",
+      ]),
+    );
+    const ssh = findProgram("sshd") !== undefined && builder.ownUids;
+    if (ssh) await startSsh(builder, client);
+    await client.configure({
+      "extra-trusted-public-keys": key,
+      ...(ssh ? { builders: "ssh-ng://bench-builder x86_64-linux /root/.ssh/id 8 1" } : {}),
+    });
+    return { builder, client, ticket: made.trim(), serve, ssh, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Runs a program that has to work, and gives its stdout. */
+export async function must(host: Host, argv: readonly string[], user?: string): Promise<string> {
+  const ended = await host.run(argv, user === undefined ? {} : { user });
+  if (ended.status !== 0) throw new Error(`${argv.join(" ")} failed:\n${ended.stdout}${ended.stderr}`);
+  return ended.stdout;
+}
+
+/** Debian's openssh-server with a key and a port of its own, for root, as Nix's documentation sets it up. */
+async function startSsh(builder: Host, client: Host): Promise<void> {
+  await must(
+    client,
+    ["sh", "-c", "mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id"],
+    "root",
+  );
+  await must(
+    builder,
+    ["sh", "-c", "mkdir -p -m 700 /root/.ssh /run/sshd && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/host"],
+    "root",
+  );
+  const hostKey = readFileSync(builder.outside("/root/.ssh/host.pub"), "utf8").trim().split(" ").slice(0, 2).join(" ");
+  mkdirSync(builder.outside("/etc/ssh"), { recursive: true });
+  writeFileSync(
+    join(builder.outside("/root/.ssh"), "authorized_keys"),
+    readFileSync(client.outside("/root/.ssh/id.pub")),
+  );
+  writeFileSync(
+    builder.outside("/etc/ssh/sshd_config"),
+    ["ListenAddress 127.0.0.1", `Port ${SSH_PORT}`, "HostKey /root/.ssh/host", "PermitRootLogin prohibit-password"]
+      .concat(["AuthorizedKeysFile /root/.ssh/authorized_keys", "StrictModes no", "UsePAM no", ""])
+      .join("\n"),
+  );
+  writeFileSync(join(client.outside("/root/.ssh"), "known_hosts"), `[127.0.0.1]:${SSH_PORT} ${hostKey}\n`);
+  writeFileSync(
+    join(client.outside("/root/.ssh"), "config"),
+    `Host bench-builder\n  HostName 127.0.0.1\n  Port ${SSH_PORT}\n  User root\n  HostKeyAlias [127.0.0.1]:${SSH_PORT}\n  IdentityFile /root/.ssh/id\n`,
+  );
+  const sshd = builder.spawn(["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_config"], { user: "root" });
+  await sshd.until(/listening on/, "stderr");
+}
