@@ -25,6 +25,5 @@ export function failureLines(error: BuildFailure, logFile: string | undefined): 
   }
   if (logFile !== undefined) lines.push("", "the whole log:", `  less ${logFile}`);
   if (error.fix) lines.push("", error.fix);
-  if (error.report.refunded) lines.push("", "the use of the ticket was given back");
   return lines;
 }
