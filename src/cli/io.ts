@@ -6,6 +6,8 @@ export interface Io extends BaseContext {
   readonly cwd: string;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** The second one: what is left has `patience` milliseconds to leave; 0 unless a command says otherwise. */
+  readonly hurry: { readonly signal: AbortSignal; patience: number };
   /** Whether stderr is a terminal that can redraw lines. */
   readonly terminal: boolean;
   /** Width of the terminal: its own, else `COLUMNS`, else 72. */

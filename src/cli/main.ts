@@ -33,8 +33,15 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 /** The program: runs the process's own arguments and leaves with the exit code. */
 export async function main(): Promise<void> {
   const abort = new AbortController();
+  const leave = new AbortController();
+  const hurry = { signal: leave.signal, patience: 0 };
   const interrupt = (signal: NodeJS.Signals) => {
-    if (abort.signal.aborted) process.exit(ExitCode.interrupted);
+    if (leave.signal.aborted) process.exit(ExitCode.interrupted);
+    if (abort.signal.aborted) {
+      leave.abort();
+      setTimeout(() => process.exit(ExitCode.interrupted), hurry.patience).unref();
+      return;
+    }
     abort.abort(new Failure("cancelled", "this machine", signal === "SIGINT" ? "interrupted" : "stopped by SIGTERM"));
   };
   process.on("SIGINT", interrupt);
@@ -49,6 +56,7 @@ export async function main(): Promise<void> {
     colorDepth: 1,
     cwd: process.cwd(),
     signal: abort.signal,
+    hurry,
     terminal: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
     columns: () => widthOf(process.stderr, process.env),
   });

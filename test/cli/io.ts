@@ -23,6 +23,7 @@ export function testIo(
       colorDepth: 1,
       cwd: given.cwd ?? "/",
       signal: new AbortController().signal,
+      hurry: { signal: new AbortController().signal, patience: 0 },
       terminal: given.terminal ?? false,
       columns: () => 40,
     },

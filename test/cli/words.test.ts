@@ -61,6 +61,15 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["ticket", "create", "--name", " "], /--name must not be blank/],
   [["ticket", "create", "--bind-client", "abc"], /--bind-client "abc" is not a client id/],
   [["ticket", "reveal"], /not enough positional arguments/],
+  [
+    ["serve", "--config", "x.json", "--relay", "none"],
+    /--config and --relay exclude each other\n\nwrite relay into x.json/,
+  ],
+  [["serve", "--config", "/nonexistent/server.json"], /\/nonexistent\/server.json/],
+  [["serve", "--relay", "nowhere"], /--relay/],
+  [["serve", "--bind", "everywhere"], /--bind/],
+  [["serve", "--advertise", "192.0.2.7"], /--advertise/],
+  [["serve", "--trusted-client", "alex"], /--trusted-client/],
   [["key", "show", "extra"], /extraneous positional argument \("extra"\)/],
   [["completion", "tcsh"], /no completions for "tcsh"/],
 ];

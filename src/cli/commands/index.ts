@@ -3,6 +3,7 @@ import type { Io } from "../io.ts";
 import { BuildCommand } from "./build.ts";
 import { CompletionCommand } from "./completion.ts";
 import { KeyShowCommand } from "./key-show.ts";
+import { ServeCommand } from "./serve.ts";
 import { StatusCommand } from "./status.ts";
 import { TicketCreateCommand } from "./ticket-create.ts";
 import { TicketInspectCommand } from "./ticket-inspect.ts";
@@ -13,6 +14,7 @@ import { TicketRevokeCommand } from "./ticket-revoke.ts";
 /** Every command, in the order in which help lists them. */
 export const commands: readonly CommandClass<Io>[] = [
   BuildCommand,
+  ServeCommand,
   StatusCommand,
   TicketCreateCommand,
   TicketListCommand,
