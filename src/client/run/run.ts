@@ -25,6 +25,7 @@ export async function runBuild(
 ): Promise<BuildReport> {
   const signal = request.signal ?? new AbortController().signal;
   if (signal.aborted) throw cancelled(signal.reason);
+  checkFetches(request.narFetches);
   const destination = request.target && parseTarget(request.target);
   const ledger = createLedger();
   const store = await around.openStore(signal);
@@ -35,6 +36,11 @@ export async function runBuild(
   } finally {
     store.close();
   }
+}
+
+function checkFetches(count: number | undefined): void {
+  if (count === undefined || (Number.isInteger(count) && count >= 1 && count <= 64)) return;
+  throw new Failure("usage", "this machine", `${count} paths cannot be fetched at once: 1 to 64`);
 }
 
 interface Life {

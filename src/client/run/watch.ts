@@ -5,6 +5,7 @@ import type { StorePath } from "../../nix/store-path.ts";
 import type { Services } from "../connection/services.ts";
 import { reasonWord } from "../errors.ts";
 import { storePathFromWire } from "../transfer/path-info.ts";
+import { guardStall } from "../transfer/stall.ts";
 import { malformed, toNumber, toOutcome } from "../wire.ts";
 import type { BuildEnd } from "./build-end.ts";
 import type { Job } from "./job.ts";
@@ -20,10 +21,13 @@ export async function watchBuild(
   // An earlier connection may have brought the result, and broken before everything was fetched.
   if (job.end !== undefined) return job.end;
   const scope = new AbortController();
-  const signal = AbortSignal.any([outer, scope.signal]);
+  // A quiet builder sends empty messages.
+  using guard = guardStall("following the build", AbortSignal.any([outer, scope.signal]));
+  const { signal } = guard;
   try {
     const answers = services.build.watch({ buildId: idToBytes(build), after: job.lastSeq }, { signal });
     for await (const { events } of answers) {
+      guard.moved();
       for (const event of events) {
         if (event.seq !== job.lastSeq + 1n) throw malformed("events with a gap");
         job.lastSeq = event.seq;

@@ -66,7 +66,6 @@ function openStream(
   }
   async function* parts(): AsyncGenerator<Part, undefined> {
     for await (const message of cache.fetch(ask(), { signal })) {
-      guard.moved();
       for (const { part } of message.parts) {
         if (part.case === "data") meter.addWireBytes(part.value.length);
         yield part;
@@ -78,7 +77,8 @@ function openStream(
   let first: ReturnType<typeof iterator.next> | undefined = iterator.next();
   first.catch(() => undefined);
   return async () => {
-    const result = await (first ?? iterator.next());
+    // While the store here takes what has come, nothing needs to move.
+    const result = await guard.during(first ?? iterator.next());
     first = undefined;
     return result.value;
   };

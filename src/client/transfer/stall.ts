@@ -6,6 +6,8 @@ export interface StallGuard extends Disposable {
   readonly signal: AbortSignal;
   /** Something moved. */
   moved(): void;
+  /** From now on only the time inside of this counts: what goes on between is not the other side's delay. */
+  during<T>(wait: Promise<T>): Promise<T>;
 }
 
 /** Longest time in milliseconds in which a transfer may stand still. The builder drops a stalled one earlier. */
@@ -14,11 +16,21 @@ const PATIENCE_MS = 120_000;
 /** Makes a {@link StallGuard}. */
 export function guardStall(doing: string, outer: AbortSignal, patienceMs: number = PATIENCE_MS): StallGuard {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(stalled(doing, patienceMs)), patienceMs);
+  const giveUp = () => controller.abort(stalled(doing, patienceMs));
+  let timer = setTimeout(giveUp, patienceMs);
   return {
     signal: AbortSignal.any([outer, controller.signal]),
     moved: () => {
       timer.refresh();
+    },
+    during: async wait => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, patienceMs);
+      try {
+        return await wait;
+      } finally {
+        clearTimeout(timer);
+      }
     },
     [Symbol.dispose]: () => clearTimeout(timer),
   };
