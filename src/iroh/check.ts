@@ -2,7 +2,7 @@ import { Failure } from "../lib/failure.ts";
 import { parseBind, parseSocketAddress, type SocketAddress } from "./address.ts";
 import type { EndpointLimits, EndpointOptions, PeerAddress, Relay } from "./interface.ts";
 
-const defaultLimits: EndpointLimits = { sessions: 256, streams: 256, uniStreams: 16, receiveWindow: 32 * 1024 * 1024 };
+const defaultLimits: EndpointLimits = { sessions: 256, streams: 100, strangerBytes: Number.POSITIVE_INFINITY };
 
 /** {@link EndpointOptions} with every default filled in and every text checked. */
 export interface CheckedOptions {
@@ -25,6 +25,9 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
     if (!/^[!-~]{1,255}$/.test(alpn))
       throw usage(`${JSON.stringify(alpn)} is not a protocol name of 1 to 255 ASCII characters`);
   }
+  const limits = { ...defaultLimits, ...options.limits };
+  if (limits.streams < defaultLimits.streams)
+    throw usage(`a session has ${defaultLimits.streams} streams or more, not ${limits.streams}`);
   if (typeof relay === "object") checkRelays(relay.urls);
   return {
     secretKey,
@@ -33,7 +36,7 @@ export function checkOptions(options: EndpointOptions): CheckedOptions {
     bind: checkBind(options.bind),
     externalAddresses: (options.externalAddresses ?? []).map(checkSocketAddress),
     discovery: options.discovery ?? relay === "default",
-    limits: { ...defaultLimits, ...options.limits },
+    limits,
   };
 }
 

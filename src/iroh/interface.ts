@@ -8,12 +8,13 @@ export type Relay = "default" | "none" | { readonly urls: readonly string[] };
 export interface EndpointLimits {
   /** Sessions that peers opened, at once; one more is refused. Default 256. */
   readonly sessions: number;
-  /** Bidirectional streams that the peer of one session may have open; one more waits at the peer. Default 256. */
+  /**
+   * Bidirectional streams that the peer of one session may have open; one more waits at the peer. 100 or more, default 100. Each holds
+   * 1.25 MB at most while nobody reads it: @number0/iroh has no other bound that holds for a session's first streams.
+   */
   readonly streams: number;
-  /** One-way streams likewise. Default 16. */
-  readonly uniStreams: number;
-  /** Bytes that one session holds unread, over all its streams; the peer waits beyond. Default 32 MiB. */
-  readonly receiveWindow: number;
+  /** Bytes that a peer may send in all before `Session.admit`; one more ends the session. Default: no limit. */
+  readonly strangerBytes: number;
 }
 
 /** What an endpoint is made of. */

@@ -76,6 +76,8 @@ export interface Session {
   openUni(signal?: AbortSignal): Promise<WriteHalf>;
   /** The next one-way stream of the peer, or `undefined` once the session has ended. */
   acceptUni(): Promise<ReadHalf | undefined>;
+  /** The peer has proved who it is: lifts whatever the carrier holds strangers to. */
+  admit?(): void;
   /** Ends the session after what was finished has arrived (bounded in time). May be repeated. */
   close(code?: number, reason?: string): Promise<void>;
   /** Settles when the session has ended. Never rejects. */

@@ -1,12 +1,20 @@
 import type { BiStream, Connection, SendStream } from "@number0/iroh/index.js";
 import type { EndpointId } from "../../lib/ids.ts";
-import { type Duplex, type ReadHalf, type SessionEnd, StreamError, type WriteHalf } from "../../lib/stream.ts";
+import {
+  type Duplex,
+  type ReadHalf,
+  type SessionEnd,
+  StreamCode,
+  StreamError,
+  type WriteHalf,
+} from "../../lib/stream.ts";
 import type { EndpointLimits, IrohSession, SessionPath, SessionStatistics } from "../interface.ts";
 import type { ByteConverter } from "./bytes.ts";
 import { NativeDuplex } from "./duplex.ts";
 import { sessionEnd, streamError } from "./errors.ts";
 import { watchLiveness } from "./liveness.ts";
 import { type HalfOwner, NativeReadHalf } from "./read-half.ts";
+import { watchStranger } from "./stranger.ts";
 import { settledWithin } from "./within.ts";
 import { NativeWriteHalf } from "./write-half.ts";
 
@@ -31,6 +39,7 @@ export class NativeSession implements IrohSession, HalfOwner {
   readonly alpn: string;
   readonly bytes: ByteConverter;
   readonly closed: Promise<SessionEnd>;
+  readonly admit: () => void;
   readonly #connection: Connection;
   readonly #ending = Promise.withResolvers<SessionEnd>();
   /** Every open stream: a native stream that is collected looks to the peer like one that ended well. */
@@ -47,13 +56,17 @@ export class NativeSession implements IrohSession, HalfOwner {
     this.alpn = Buffer.from(connection.alpn()).toString("latin1");
     this.closed = this.#ending.promise;
     connection.setMaxConcurrentBiStreams(BigInt(limits.streams));
-    connection.setMaxConcurrentUniStreams(BigInt(limits.uniStreams));
-    connection.setReceiveWindow(BigInt(limits.receiveWindow));
     const unwatch = watchLiveness(
       () => connection.stats().udpRxDatagrams,
       () => this.#cut({ kind: "lost", code: 0, reason: "nothing was heard from the peer for 12 s" }),
     );
-    this.closed.then(unwatch);
+    this.admit = watchStranger(
+      () => connection.stats().udpRxBytes,
+      limits.strangerBytes,
+      () =>
+        this.#cut({ kind: "local", code: StreamCode.refused, reason: "too many bytes before saying who sends them" }),
+    );
+    this.closed.then(unwatch).then(this.admit);
     connection.closed().then(
       text => this.#ended(sessionEnd(text)),
       error => this.#ended({ kind: "lost", code: 0, reason: streamError(error).message }),
