@@ -6,6 +6,9 @@ import type { Session } from "../lib/stream.ts";
 import type { BuilderConfig } from "./config.ts";
 import { keepPorts, portTaken, readPorts, withPorts } from "./ports.ts";
 
+/** What a peer may send before `Present` has told who it is: some calls that wait for it, never an upload. */
+const STRANGER_BYTES = 4 * 1024 * 1024;
+
 /** The builder's end of the network. */
 export interface BuilderEndpoint {
   readonly id: EndpointId;
@@ -25,7 +28,8 @@ export async function bindBuilder(config: BuilderConfig, secretKey: Uint8Array):
   const relay: Relay = config.relay === "default" || config.relay === "none" ? config.relay : { urls: [config.relay] };
   const externalAddresses = config.advertise;
   try {
-    const endpoint = await makeEndpoint({ secretKey, alpns: [BUILDER_ALPN], relay, bind, externalAddresses });
+    const limits = { strangerBytes: STRANGER_BYTES };
+    const endpoint = await makeEndpoint({ secretKey, alpns: [BUILDER_ALPN], relay, bind, externalAddresses, limits });
     await keepPorts(file, config.bind, endpoint.boundPorts, kept);
     const reachable = () => {
       const { direct, relayUrl } = endpoint.addresses();

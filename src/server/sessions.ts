@@ -67,6 +67,7 @@ export class Sessions {
     void session.closed.then(() => ended.abort(new Error("the connection ended")));
     try {
       await gate.principal(ended.signal);
+      session.admit?.();
       this.#known += 1;
       void session.closed.then(() => {
         this.#known -= 1;
