@@ -25,11 +25,16 @@ export function decodeTicket(value: unknown): Ticket {
     reserved: fields.number("reserved"),
     maxBuildSeconds: fields.number("maxBuildSeconds"),
     maxUploadBytes: fields.number("maxUploadBytes"),
+    ...received(fields.optional("receivedBytes", fields.number)),
     boundClient: fields.optional("boundClient", fields.id<ClientId>),
     revokedAt: fields.optional("revokedAt", fields.number),
     ...(fields.flag("noAddresses") ? { noAddresses: true } : {}),
     sealedSecret: fields.bytes("sealedSecret"),
   };
+}
+
+function received(receivedBytes: number | undefined): Pick<Ticket, "receivedBytes"> {
+  return receivedBytes === undefined ? {} : { receivedBytes };
 }
 
 /** A build as it is written. */

@@ -54,6 +54,7 @@ export function refund(tables: Tables, id: BuildId, end: BuildEnd): void {
   const build = tables.build(id);
   if (build === undefined || build.end !== undefined) return;
   if (build.use !== "refunded") moveTicket(tables, build, "refunded");
+  countBytes(tables, build, end);
   tables.putBuild({ ...build, use: "refunded", end });
 }
 
@@ -62,6 +63,7 @@ export function finish(tables: Tables, id: BuildId, end: BuildEnd): void {
   const build = tables.build(id);
   if (build === undefined || build.end !== undefined) return;
   if (build.use === "reserved") throw new Error("a build that only holds a reservation ends by a refund");
+  countBytes(tables, build, end);
   tables.putBuild({ ...build, end });
 }
 
@@ -77,6 +79,13 @@ export function revoke(tables: Tables, id: TicketId, now: number): { ticket: Tic
   }
   tables.putTicket(revoked);
   return { ticket: revoked, refunded: held.map(build => build.id) };
+}
+
+/** What a build has sent is not given back with its use. */
+function countBytes(tables: Tables, { owner: { credential } }: StoredBuild, { uploadedBytes }: BuildEnd): void {
+  const ticket = credential.kind === "ticket" ? tables.ticket(credential.id) : undefined;
+  if (ticket === undefined || uploadedBytes === 0) return;
+  tables.putTicket({ ...ticket, receivedBytes: (ticket.receivedBytes ?? 0) + uploadedBytes });
 }
 
 function moveTicket(tables: Tables, build: StoredBuild, to: UseState): void {

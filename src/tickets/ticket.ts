@@ -17,6 +17,8 @@ export interface Ticket {
   readonly maxBuildSeconds: number;
   /** Most bytes of NAR that one build may send. */
   readonly maxUploadBytes: number;
+  /** Bytes of NAR that its ended builds have sent, also those whose use was given back; absent is none. */
+  readonly receivedBytes?: number;
   /** The only client that may use it. */
   readonly boundClient: ClientId | undefined;
   readonly revokedAt: number | undefined;

@@ -225,3 +225,15 @@ test("an upload of exactly the limit is taken, one byte more is refused before i
   assert.equal(await refused(put(past, buildId, [path, drv])), "UPLOAD_LIMIT");
   assert.ok(!other.nix.asked.includes("add"));
 });
+
+test("a guest uploads, cancels and uploads again: the bytes of a use that was given back stay counted", async t => {
+  const builder = await world(t);
+  const large = (name: string) => sourcePath(name, "x".repeat(10_000));
+  const guest = builder.guest(await builder.ticket({ uses: 1, maxUploadBytes: large("a").info.narSize }));
+  const first = await open(guest, [derivation({ name: "first" })]);
+  await put(guest, first, [large("a")]);
+  await guest.build.cancel({ buildId: first });
+  const second = await open(guest, [derivation({ name: "second" })]);
+  assert.deepEqual(await missing(guest, second, [large("a")]), []);
+  assert.equal(await refused(put(guest, second, [large("b")])), "UPLOAD_LIMIT");
+});

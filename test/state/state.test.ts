@@ -19,7 +19,7 @@ test("tickets and builds come back whole after a restart", async t => {
   await first.close();
 
   const second = await openState(path);
-  assert.deepEqual(second.ticket(bound.id), { ...bound, committed: 1 });
+  assert.deepEqual(second.ticket(bound.id), { ...bound, committed: 1, receivedBytes: end(7000).uploadedBytes });
   assert.deepEqual(second.build(build.id), { ...build, use: "committed", committedAt: 6000, end: end(7000) });
   await second.close();
 });

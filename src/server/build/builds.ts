@@ -18,6 +18,7 @@ import type { KeptBuilds } from "./kept-builds.ts";
 import { LiveBuild } from "./live-build.ts";
 import { type Ending, liveRecord, resultOf, storedRecord } from "./record.ts";
 import type { OpenRequest } from "./request.ts";
+import { uploadLimit } from "./upload-limit.ts";
 import { useRefused } from "./use-refused.ts";
 
 /** What the builds stand on. */
@@ -104,7 +105,7 @@ export class Builds {
       now(),
     );
     if (typeof reserved === "string") throw useRefused(reserved);
-    if (insteadOf) await this.#end(insteadOf, cancelled("another build took its place", true), true);
+    if (insteadOf) await this.end(insteadOf, cancelled("another build took its place", true));
     if (reserved.end !== undefined) return storedRecord(reserved);
     const live = this.#live.get(request.build) ?? (await this.#begin(request, guest, reserved));
     this.attach(live, connection);
@@ -135,7 +136,11 @@ export class Builds {
     const { id, openedAt } = reserved;
     try {
       const events = await kept.events(id, error => this.#spoilt(id, error));
-      const live = new LiveBuild(request, guest, { openedAt, events, openStore, maxNamedPaths: limits.maxNamedPaths });
+      const { credential } = guest.owner;
+      const ticket = credential.kind === "ticket" ? this.#parts.state.ticket(credential.id) : undefined;
+      const maxUploadBytes = uploadLimit(guest.maxUploadBytes, ticket);
+      const own = { openedAt, events, openStore, maxNamedPaths: limits.maxNamedPaths, maxUploadBytes };
+      const live = new LiveBuild(request, guest, own);
       this.#live.set(id, live);
       log.info({ build: id, client: live.clientName, installable: live.installable }, "build opened");
       this.changed.ring();
@@ -216,15 +221,11 @@ export class Builds {
 
   /** Ends a build once: keeps the result, tells it, frees what it holds. Resolves when that is done; later calls change nothing. */
   end(build: LiveBuild, ending: Ending): Promise<void> {
-    return this.#end(build, ending, false);
-  }
-
-  #end(build: LiveBuild, ending: Ending, kept: boolean): Promise<void> {
-    build.finished ??= this.#conclude(build, ending, kept);
+    build.finished ??= this.#conclude(build, ending);
     return build.finished;
   }
 
-  async #conclude(build: LiveBuild, ending: Ending, kept: boolean): Promise<void> {
+  async #conclude(build: LiveBuild, ending: Ending): Promise<void> {
     const { state, now, log } = this.#parts;
     build.phase = "ended";
     build.end(refuse(ending.reason ?? Reason.UNSPECIFIED, Code.Aborted, ending.message || "the build has ended"));
@@ -237,7 +238,7 @@ export class Builds {
       downloadedBytes: build.downloadedBytes,
     };
     try {
-      if (!kept) await (ending.refund ? state.refund(build.id, end) : state.finish(build.id, end));
+      await (ending.refund ? state.refund(build.id, end) : state.finish(build.id, end));
     } catch (error) {
       log.error(
         { build: build.id, err: error },

@@ -51,7 +51,7 @@ export class LiveBuild implements Waiting {
     this.openedAt = own.openedAt;
     this.events = own.events;
     this.store = new BuildStore(own.openStore);
-    this.inputs = new Inputs({ maxPaths: own.maxNamedPaths, maxUploadBytes: guest.maxUploadBytes });
+    this.inputs = new Inputs({ maxPaths: own.maxNamedPaths, maxUploadBytes: own.maxUploadBytes });
   }
 
   /** Aborted when the build has ended: all its uploads end. */
@@ -81,4 +81,5 @@ export interface OwnParts {
   readonly events: EventFile;
   readonly openStore: OpenStore;
   readonly maxNamedPaths: number;
+  readonly maxUploadBytes: number | undefined;
 }
