@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import type { Host } from "../test/hosts/host.ts";
-import { must, type Setting } from "./setting.ts";
+import { COMMAND, must, type Setting } from "./setting.ts";
 import { bytesScript, type Workload } from "./workloads.ts";
 
 /** What one run cost. */
@@ -40,7 +40,7 @@ export async function measure(setting: Setting, env: Record<string, string>, who
   const servePid = String(await setting.serve.pid);
   await must(builder, ["sh", "-c", `echo 5 > /proc/${servePid}/clear_refs`], "root");
   const peak = `/tmp/peak-${env["SALT"]}.json`;
-  const seconds = await timed(client, ["drv-thru", "build", "-f", file, "--impure", "--no-link", "--quiet"], {
+  const seconds = await timed(client, [...COMMAND, "build", "-f", file, "--impure", "--no-link", "--quiet"], {
     ...env,
     DRV_THRU_TICKET: setting.ticket,
     NODE_OPTIONS: "--import=/drv-thru/bench/peak.mjs",

@@ -14,6 +14,9 @@ export interface Setting {
   stop(): Promise<void>;
 }
 
+/** The command as it is published: compiled. */
+export const COMMAND = ["/drv-thru/node_modules/.bin/node", "/drv-thru/dist/bin.js"] as const;
+
 const SSH_PORT = 20_000 + (process.pid % 20_000);
 
 /** Makes the two hosts and starts what they need. Whoever makes them stops them. */
@@ -24,11 +27,11 @@ export async function makeSetting(): Promise<Setting> {
     await Promise.all([builder.stop(), client.stop()]);
   };
   try {
-    const serve = builder.spawn(["drv-thru", "serve", "--data-dir", "/home/builder/data", "--relay", "none"]);
+    const serve = builder.spawn([...COMMAND, "serve", "--data-dir", "/home/builder/data", "--relay", "none"]);
     const key = (await serve.until(/drv-thru\S*:[A-Za-z0-9+/]{43}=/))[0];
     const made = await must(
       builder,
-      ["drv-thru", "ticket", "create", "--unlimited", "--data-dir", "/home/builder/data"].concat([
+      [...COMMAND, "ticket", "create", "--unlimited", "--data-dir", "/home/builder/data"].concat([
         "--max-upload-bytes",
         "100G",
       ]),
