@@ -148,8 +148,8 @@ export function toStatus(message: Status_ | undefined): BuilderStatus {
   };
 }
 
-/** Bytes as hex digits, at most 32 of them. */
-export function toHex(bytes: Uint8Array): string {
+/** Bytes as hex digits; of more than 32 only those. */
+function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.subarray(0, 32)).toString("hex");
 }
 

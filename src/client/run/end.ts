@@ -8,16 +8,31 @@ import type { BuildEnd } from "./build-end.ts";
 export function failedDerivations(end: BuildEnd, activities: Activities): FailedDerivation[] {
   return end.targets
     .filter(target => target.outcome !== "built")
-    .map(target => ({ ...target, lastLines: activities.lastLines(target.drvPath) }));
+    .map(target => {
+      const lastLines = activities.lastLines(target.drvPath);
+      return { ...target, lastLines, message: lastLines.length > 0 ? firstLine(target.message) : target.message };
+    });
 }
 
 /** The failure that a build's end is, or `undefined` if it succeeded. */
 export function failureOfEnd(end: BuildEnd, report: BuildReport): Failure | undefined {
   if (end.outcome === "built") return undefined;
   const [code, who] = codeOf(end);
-  const message = end.message || WORDS[end.outcome];
+  const message = end.outcome === "failed" ? firstLine(end.message) : end.message;
   const given = end.refunded ? "\nthe use of the ticket was given back" : "";
-  return new BuildFailure(code, who, message + given, report, end.reason === undefined ? {} : { reason: end.reason });
+  return new BuildFailure(
+    code,
+    who,
+    (message || WORDS[end.outcome]) + given,
+    report,
+    end.reason === undefined ? {} : { reason: end.reason },
+  );
+}
+
+/** Nix repeats the end of the log below; the report has it. */
+function firstLine(text: string): string {
+  const [line = ""] = text.split("\n");
+  return line.replace(/;$/, "");
 }
 
 const WORDS: Readonly<Record<BuildOutcome, string>> = {

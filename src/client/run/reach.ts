@@ -58,7 +58,7 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
   for (let attempt = 1; ; attempt++) {
     emit({ kind: "connecting", endpointId: destination.peer.endpointId, attempt });
     try {
-      const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, Math.max(1000, deadline - performance.now()));
+      const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, Math.max(1000, Math.ceil(deadline - performance.now())));
       const connection = await openConnection(around.dial, destination, identity, { signal, timeoutMs });
       const { acceptedAs, builderVersion } = connection.principal;
       const endpointId = destination.peer.endpointId;

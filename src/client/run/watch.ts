@@ -4,9 +4,11 @@ import { cleanLine, cleanText } from "../../lib/terminal.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { Services } from "../connection/services.ts";
 import { reasonWord } from "../errors.ts";
+import type { BuildEvent } from "../events.ts";
 import { storePathFromWire } from "../transfer/path-info.ts";
 import { guardStall } from "../transfer/stall.ts";
 import { malformed, toNumber, toOutcome } from "../wire.ts";
+import type { Activities } from "./activities.ts";
 import type { BuildEnd } from "./build-end.ts";
 import type { Job } from "./job.ts";
 
@@ -44,60 +46,63 @@ export async function watchBuild(
 const MAX_LINE = 64 << 10;
 
 function tell(job: Job, { event }: WireEvent, onOutput: (path: StorePath) => void): BuildEnd | undefined {
-  const { emit, activities } = job;
+  if (event.case === "result") return toEnd(event.value);
+  if (event.case === "outputReady") {
+    const { drvPath, name } = event.value;
+    const path = readyOutput(job, drvPath, name, event.value.path);
+    job.emit({ kind: "output-ready", drvPath, name, path });
+    onOutput(path);
+    return undefined;
+  }
+  const told = toBuildEvent(event, job.activities);
+  if (told !== undefined) job.emit(told);
+  return undefined;
+}
+
+/** `undefined` for an event of a newer builder. */
+function toBuildEvent(event: WireEvent["event"], activities: Activities): BuildEvent | undefined {
   switch (event.case) {
     case "queued":
-      emit({ kind: "queued", position: event.value.position });
-      break;
+      return { kind: "queued", position: event.value.position };
     case "started":
-      emit({ kind: "started" });
-      break;
-    case "derivationStarted": {
-      const activity = toNumber(event.value.activity);
-      const path = storePathFromWire(event.value.path);
-      activities.begin(activity, path);
-      emit({ kind: "derivation-started", activity, path, substituted: event.value.substituted });
-      break;
-    }
-    case "derivationPhase": {
-      const activity = toNumber(event.value.activity);
-      const phase = cleanLine(event.value.phase, 128);
-      emit({ kind: "derivation-phase", activity, path: activities.pathOf(activity), phase });
-      break;
-    }
-    case "derivationFinished": {
-      const activity = toNumber(event.value.activity);
-      emit({ kind: "derivation-finished", activity, path: activities.pathOf(activity) });
-      activities.end(activity);
-      break;
-    }
-    case "logLine": {
-      const activity = toNumber(event.value.activity);
-      const path = activities.pathOf(activity);
-      const text = cleanLine(event.value.text, MAX_LINE);
-      if (path !== "") activities.log(path, text);
-      emit({ kind: "log", activity, path, text });
-      break;
-    }
+      return { kind: "started" };
     case "progress": {
       const { done, expected, running, failed } = event.value;
       const counts = { done: toNumber(done), expected: toNumber(expected), running: toNumber(running) };
-      emit({ kind: "progress", ...counts, failed: toNumber(failed) });
-      break;
+      return { kind: "progress", ...counts, failed: toNumber(failed) };
     }
-    case "outputReady": {
-      const path = readyOutput(job, event.value.drvPath, event.value.name, event.value.path);
-      emit({ kind: "output-ready", drvPath: event.value.drvPath, name: event.value.name, path });
-      onOutput(path);
-      break;
-    }
-    case "result":
-      return toEnd(event.value);
+    case "derivationStarted":
+    case "derivationPhase":
+    case "derivationFinished":
+    case "logLine":
+      return activityEvent(event, toNumber(event.value.activity), activities);
     default:
-      // Of a newer builder.
-      break;
+      return undefined;
   }
-  return undefined;
+}
+
+type ActivityEvent = Extract<
+  WireEvent["event"],
+  { case: "derivationStarted" | "derivationPhase" | "derivationFinished" | "logLine" }
+>;
+
+function activityEvent(event: ActivityEvent, activity: number, activities: Activities): BuildEvent {
+  if (event.case === "derivationStarted") {
+    const path = storePathFromWire(event.value.path);
+    activities.begin(activity, path);
+    return { kind: "derivation-started", activity, path, substituted: event.value.substituted };
+  }
+  const path = activities.pathOf(activity);
+  if (event.case === "derivationPhase") {
+    return { kind: "derivation-phase", activity, path, phase: cleanLine(event.value.phase, 128) };
+  }
+  if (event.case === "derivationFinished") {
+    activities.end(activity);
+    return { kind: "derivation-finished", activity, path };
+  }
+  const text = cleanLine(event.value.text, MAX_LINE);
+  if (path !== "") activities.log(path, text);
+  return { kind: "log", activity, path, text };
 }
 
 /** The output must be one that was asked for, at the path that the derivation gives it. */

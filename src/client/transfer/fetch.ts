@@ -15,13 +15,13 @@ export interface FetchContext {
   readonly cache: Services["cache"];
   readonly build: BuildId;
   readonly meter: Meter;
-  /** Paths that are on their way at once, 1 to {@link MAX_FETCH_STREAMS}. */
+  /** Paths that are on their way at once, 1 or more; more than 16 are taken as 16. */
   readonly streams: number;
   readonly signal: AbortSignal;
 }
 
 /** Most fetch streams: together their windows must stay below what a session may hold unread, or they would wait for each other for ever. */
-export const MAX_FETCH_STREAMS = 16;
+const MAX_FETCH_STREAMS = 16;
 
 /**
  * The NARs of these paths in this order. Several streams run ahead, path by path in turns, so that the builder works on several at once;
