@@ -71,7 +71,6 @@ export class ClientCall {
   #encodeHead(): Uint8Array {
     const { pathname, search } = new URL(this.#request.url);
     const { method, header } = this.#request;
-    if (method !== "GET" && method !== "POST") throw new TypeError(`method ${method} cannot be sent`);
     return encodeRequestHead({ callId: this.#id, path: pathname + search, method, header });
   }
 

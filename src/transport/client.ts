@@ -20,7 +20,7 @@ export interface TransportOptions extends Partial<Omit<CommonTransportOptions, "
  */
 export function connectTransport(session: Session, options: TransportOptions = {}): Transport {
   const { liveness, ...connect } = options;
-  return createTransport({
+  const transport = createTransport({
     useBinaryFormat: true,
     interceptors: [],
     acceptCompression: [],
@@ -30,6 +30,13 @@ export function connectTransport(session: Session, options: TransportOptions = {
     baseUrl: "http://session",
     httpClient: sessionClient(session, liveness),
   });
+  const stream: Transport["stream"] = (...call) => {
+    const response = transport.stream(...call);
+    // A caller may begin to read a stream later: its failure until then must not end the process as an unhandled rejection.
+    response.catch(() => undefined);
+    return response;
+  };
+  return { ...transport, stream };
 }
 
 /** The function under Connect's Transport: one request, one stream. For bridges; programs want {@link connectTransport}. */

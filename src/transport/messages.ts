@@ -16,7 +16,7 @@ export const headLimits = { headers: 128, nameBytes: 256, valueBytes: 16 * 1024,
 export interface RequestHead {
   readonly callId: bigint;
   readonly path: string;
-  readonly method: "GET" | "POST";
+  readonly method: string;
   readonly header: Headers;
 }
 
@@ -29,7 +29,7 @@ export interface ResponseHead {
 /** A HEAD frame that opens a request. Throws {@link FrameError} over a bound. */
 export function encodeRequestHead(head: RequestHead): Uint8Array {
   const { callId, path, method } = head;
-  checkPath(path);
+  checkCall(path, method);
   const message = create(RequestHeadSchema, { callId, path, method, headers: fromHeaders(head.header) });
   return encodeFrame(FrameType.head, toBinary(RequestHeadSchema, message));
 }
@@ -37,8 +37,7 @@ export function encodeRequestHead(head: RequestHead): Uint8Array {
 /** Reads and checks what a peer sent as the head of its request. Throws {@link FrameError}. */
 export function decodeRequestHead(payload: Uint8Array): RequestHead {
   const { callId, path, method, headers } = parse(() => fromBinary(RequestHeadSchema, payload));
-  checkPath(path);
-  if (method !== "GET" && method !== "POST") throw new FrameError("request with a method that is neither GET nor POST");
+  checkCall(path, method);
   return { callId, path, method, header: toHeaders(headers) };
 }
 
@@ -51,7 +50,7 @@ export function encodeResponseHead(head: ResponseHead): Uint8Array {
 /** Reads and checks what a peer sent as the head of its answer. Throws {@link FrameError}. */
 export function decodeResponseHead(payload: Uint8Array): ResponseHead {
   const { status, headers } = parse(() => fromBinary(ResponseHeadSchema, payload));
-  if (status < 100 || status > 599) throw new FrameError(`answer with status ${status}`);
+  if (status < 100 || status > 999) throw new FrameError(`answer with status ${status}`);
   return { status, header: toHeaders(headers) };
 }
 
@@ -84,7 +83,8 @@ function parse<T>(read: () => T): T {
   }
 }
 
-function checkPath(path: string): void {
+function checkCall(path: string, method: string): void {
+  if (!/^[A-Z]{1,16}$/.test(method)) throw new FrameError("request with a method that is no HTTP method");
   if (!path.startsWith("/")) throw new FrameError("path without a leading slash");
   if (Buffer.byteLength(path) > headLimits.pathBytes) {
     throw new FrameError(`path over ${headLimits.pathBytes} bytes`);

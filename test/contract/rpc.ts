@@ -430,6 +430,12 @@ function failures(check: Check): void {
     await assert.rejects(client.echo({}), failsWith(Code.Unavailable));
   });
 
+  check("a stream that failed before anybody read it fails its reader, not the process", async ({ client }) => {
+    const answers = client.hangStream({}, { signal: AbortSignal.abort() });
+    await sleep(20);
+    await assert.rejects(drain(answers), failsWith(Code.Canceled));
+  });
+
   check("a lost server fails every call under way", async ({ client, pair }) => {
     if (pair.kill === undefined) return;
     const stream = client.hangStream({})[Symbol.asyncIterator]();

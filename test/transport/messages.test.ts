@@ -69,14 +69,16 @@ test("a head that a peer made wrong is refused", () => {
     Uint8Array.of(255, 255, 255),
     request({ path: "a/B" }),
     request({ path: "" }),
-    request({ method: "PUT" }),
+    request({ method: "" }),
+    request({ method: "get" }),
+    request({ method: "A".repeat(17) }),
     request({ headers: [{ name: "bad name", value: "" }] }),
     request({ headers: [{ name: "", value: "" }] }),
     request({ headers: [{ name: "x", value: "a\r\nb" }] }),
     request({ headers: [{ name: "x", value: "\u{1f600}" }] }),
   ];
   for (const payload of wrong) assert.throws(() => decodeRequestHead(payload), FrameError);
-  for (const status of [0, 99, 600]) {
+  for (const status of [0, 99, 1000]) {
     const payload = toBinary(ResponseHeadSchema, create(ResponseHeadSchema, { status }));
     assert.throws(() => decodeResponseHead(payload), FrameError);
   }

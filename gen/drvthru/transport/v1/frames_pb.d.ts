@@ -60,7 +60,7 @@ export declare type RequestHead = Message<"drvthru.transport.v1.RequestHead"> & 
   path: string;
 
   /**
-   * HTTP method: POST or GET.
+   * HTTP method, 1 to 16 capital letters: POST, or GET for what has no side effects. Others are answered with 405.
    *
    * @generated from field: string method = 3;
    */
@@ -87,7 +87,7 @@ export declare const RequestHeadSchema: GenMessage<RequestHead>;
  */
 export declare type ResponseHead = Message<"drvthru.transport.v1.ResponseHead"> & {
   /**
-   * HTTP status, 100 to 599.
+   * HTTP status, 100 to 999.
    *
    * @generated from field: uint32 status = 1;
    */
