@@ -1,7 +1,8 @@
 import { Code, type ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
-import type { EndpointId } from "../lib/ids.ts";
+import { type EndpointId, parseId } from "../lib/ids.ts";
+import type { Session } from "../lib/stream.ts";
 import { sameOwner } from "../tickets/use.ts";
 import { type Gate, type Guest, type Principal, principalOf } from "./principal.ts";
 import { refuse } from "./refusal.ts";
@@ -19,6 +20,25 @@ const DEFAULTS: GateLimits = { maxWaiting: 32, maxWaitMs: 10_000 };
 /** Connect's `requestGate`: no body of a call is read before somebody is behind it. `Present` alone passes. */
 export async function requestGate(context: HandlerContext): Promise<void> {
   if (context.method !== Tickets.method.present) await principalOf(context);
+}
+
+/** The gate that fits a session. Only a Unix socket makes an administrator: a network's session whose ends are not proven opens to nobody. */
+export function gateOfSession(session: Pick<Session, "peer" | "local" | "calls">): Gate {
+  if (session.calls === "one" && session.peer === undefined && session.local === undefined) return administratorGate();
+  const peer = parseId<EndpointId>(session.peer ?? "");
+  const local = parseId<EndpointId>(session.local ?? "");
+  return peer !== undefined && local !== undefined ? guestGate({ peer, local }) : closedGate();
+}
+
+function closedGate(): Gate {
+  const refusal = () => refuse(Reason.NOT_PERMITTED, Code.Unauthenticated, "this connection does not prove its ends");
+  return {
+    ends: undefined,
+    principal: () => Promise.reject(refusal()),
+    settle: () => {
+      throw refusal();
+    },
+  };
 }
 
 /** The gate of a session whose holder is the administrator, by the permissions of its socket. */

@@ -1,16 +1,14 @@
 import type { Logger } from "pino";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
-import { type ClientId, type EndpointId, parseId } from "../lib/ids.ts";
+import type { ClientId, EndpointId } from "../lib/ids.ts";
 import { VERSION } from "../lib/protocol.ts";
-import type { Session } from "../lib/stream.ts";
 import { formatPublicKey, type SecretKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import type { State } from "../state/state.ts";
-import { administratorGate, guestGate } from "./access.ts";
+import { gateOfSession } from "./access.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import type { TrustedClient } from "./present.ts";
-import type { Gate } from "./principal.ts";
 import { revokeBuilds } from "./revoke.ts";
 import { createServices, type Services } from "./services.ts";
 import { Sessions } from "./sessions.ts";
@@ -64,14 +62,7 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
   const handlers = services.handlers(router => {
     router.service(Tickets, tickets);
   });
-  const sessions = new Sessions({ handlers, gate: gateOf, log });
+  const sessions = new Sessions({ handlers, gate: gateOfSession, log });
   held.sessions = sessions;
   return { services, sessions };
-}
-
-/** A carrier that proves no ends is the local socket: whoever may open it is the administrator. */
-function gateOf(session: Session): Gate {
-  const peer = parseId<EndpointId>(session.peer ?? "");
-  const local = parseId<EndpointId>(session.local ?? "");
-  return peer !== undefined && local !== undefined ? guestGate({ peer, local }) : administratorGate();
 }

@@ -107,6 +107,7 @@ async function present(parts: TicketsParts, request: TicketsPresentRequest, cont
   }
   const { ends } = gateOf(context);
   if (ends === undefined) {
+    await requireAdministrator(context);
     return { acceptedAs: "administrator", kind: CredentialKind.ADMINISTRATOR, ...(await aboutBuilder(parts)) };
   }
   const guest = admitted(parts, request, context, ends);

@@ -1,11 +1,3 @@
-/** What a ticket gets when nothing is said. */
-export const ticketDefaults = {
-  expiresSeconds: 2 * 3600,
-  uses: 1,
-  maxBuildSeconds: 30 * 60,
-  maxUploadBytes: 20 * 2 ** 30,
-} as const;
-
 /** What a trusted client gets when nothing is said. */
 export const clientDefaults = { maxBuildSeconds: 30 * 60, maxUploadBytes: 20 * 2 ** 30 } as const;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { guestGate } from "../../src/server/access.ts";
+import { gateOfSession, guestGate } from "../../src/server/access.ts";
 import type { Guest } from "../../src/server/principal.ts";
 import { builder, clientId, door, endpoint, proofs, refusal, seed } from "./door.ts";
 
@@ -26,6 +26,23 @@ test("as many calls wait as may, and one more is refused at once", async () => {
   assert.equal((await refusal(gate.principal(signal))).reason, "LIMIT");
   gate.settle(guest);
   for (const answer of await Promise.all([...waiting, gate.principal(signal)])) assert.equal(answer, guest);
+});
+
+test("attack: a connection over the network without a proven end passes for the local socket", async () => {
+  const { signal } = new AbortController();
+  assert.equal(
+    (await gateOfSession({ calls: "one", peer: undefined, local: undefined }).principal(signal)).kind,
+    "administrator",
+  );
+  const unproven = [
+    { calls: "many", peer: undefined, local: undefined },
+    { calls: "many", peer: me, local: undefined },
+    { calls: "one", peer: undefined, local: builder },
+    { calls: "many", peer: "no id", local: builder },
+  ] as const;
+  for (const session of unproven) {
+    assert.equal((await refusal(gateOfSession(session).principal(signal))).reason, "NOT_PERMITTED");
+  }
 });
 
 test("a caller that leaves makes room for another", async () => {
