@@ -72,7 +72,8 @@ class NumberZeroEndpoint implements Endpoint {
     const { native, options } = this.#parts;
     const address = native.addr();
     // The binding lists those named by hand only after a while.
-    const direct = new Set([...options.externalAddresses, ...address.directAddresses()]);
+    const found = address.directAddresses().filter(text => wasAskedFor(text, options));
+    const direct = new Set([...options.externalAddresses, ...found]);
     return { direct: [...direct], relayUrl: address.relayUrl() ?? undefined };
   }
 
@@ -112,6 +113,12 @@ function endpointId(native: { toString(): string }): EndpointId {
   if (id === undefined)
     throw new Failure("failed", "this machine", `the Iroh binding gave the odd id ${native.toString()}`);
   return id;
+}
+
+/** Whether an address is not just the loopback that keeps the other IP family closed (see `bindNative`). */
+function wasAskedFor(text: string, { bind }: CheckedOptions): boolean {
+  const family = parseBind(text)?.family;
+  return !/^(127\.|\[::1\])/.test(text) || bind.length === 0 || bind.some(address => address.family === family);
 }
 
 /** Ports of the addresses that were asked for; what was bound beside them for safety is nobody's business. */
