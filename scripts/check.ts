@@ -28,14 +28,23 @@ function run([command, ...args]: readonly string[]): boolean {
   return status === 0;
 }
 
+/** How code is generated, and where it goes. */
+const templates = [
+  ["buf.gen.yaml", "gen"],
+  ["test/transport/buf.gen.yaml", "test/transport/gen"],
+  ["examples/greeter/buf.gen.yaml", "examples/greeter/gen"],
+] as const;
+
 /** Generates into a folder of its own and compares: the check itself changes nothing. */
 function generatedIsCurrent(): boolean {
   const fresh = mkdtempSync(join(tmpdir(), "drv-thru-gen-"));
   try {
-    if (!run(["buf", "generate", "--output", fresh])) return false;
-    const same = run(["diff", "-r", join(fresh, "gen"), "gen"]);
-    if (!same) console.error("error: gen/ is not what proto/ gives\n\n  npm run generate");
-    return same;
+    return templates.every(([template, made]) => {
+      if (!run(["buf", "generate", "--template", template, "--output", fresh])) return false;
+      const same = run(["diff", "-r", join(fresh, made), made]);
+      if (!same) console.error(`error: ${made} is not what its proto files give\n\n  npm run generate`);
+      return same;
+    });
   } finally {
     rmSync(fresh, { recursive: true });
   }
