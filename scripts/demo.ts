@@ -2,7 +2,7 @@
 import { busybox, ownUids, whyNoHosts } from "../test/hosts/can.ts";
 import { type Hosts, makeHosts } from "../test/hosts/hosts.ts";
 import { bringTower } from "../test/hosts/tower.ts";
-import { Interrupted, interrupted, run, type Shell, tell, type } from "./demo/show.ts";
+import { background, Interrupted, interrupted, run, type Shell, tell } from "./demo/show.ts";
 
 const started = performance.now();
 const why = whyNoHosts();
@@ -13,22 +13,21 @@ if (why) {
 
 const ending = interrupted();
 const making = makeHosts({ builder: { sandbox: busybox() !== undefined } });
+let wrong: unknown;
 try {
   await Promise.race([ending, making.then(show)]);
-  tell(
-    `That took ${((performance.now() - started) / 1000).toFixed(0)} seconds. Both hosts are gone again, with all their processes, mounts and files.`,
-  );
 } catch (error) {
-  process.exitCode = error instanceof Interrupted ? 130 : 1;
-  console.error(error instanceof Interrupted ? `\n${error.message}: removing the hosts` : error);
-} finally {
-  await making.then(
-    hosts => hosts.stop(),
-    () => undefined,
-  );
+  wrong = error;
 }
+if (wrong instanceof Interrupted) tell(`${wrong.message}: stopping`);
+const made = await making.catch(() => undefined);
+await made?.stop();
+if (wrong === undefined) {
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  tell(`That took ${seconds} seconds. Both hosts are gone again, with all their processes, mounts and files.`);
+} else if (!(wrong instanceof Interrupted)) console.error(wrong);
 // What was under way on the hosts has nobody to report to any more.
-process.exit();
+process.exit(wrong === undefined ? 0 : wrong instanceof Interrupted ? 130 : 1);
 
 async function show(hosts: Hosts): Promise<void> {
   const builder: Shell = { host: hosts.builder, prompt: `${hosts.builder.user}@builder` };
@@ -36,8 +35,8 @@ async function show(hosts: Hosts): Promise<void> {
   tell(whatIsShown(hosts));
 
   tell("== One machine becomes a builder.");
-  const serve = type(builder, "drv-thru serve --relay none");
-  await Promise.race([serve.until(/ticket create/), serve.until(/ticket create/, "stderr")]);
+  const serve = background(builder, "drv-thru serve --relay none");
+  await serve.until(/drv-thru ticket create/);
 
   tell("== Its owner makes a ticket for one build, and sends it to somebody.");
   const ticket = (await run(builder, "drv-thru ticket create --name demo")).stdout.trim();

@@ -62,7 +62,7 @@ export interface HostOptions {
 
 /** Makes a host and starts its Nix daemon. Whoever makes it stops it; if they die, it goes by itself. */
 export async function makeHost(name: string, options: HostOptions = {}): Promise<Host> {
-  const folder = mkdtempSync(join(tmpdir(), `drv-thru-${name}-`));
+  const folder = mkdtempSync(join(tmpdir(), `drv-thru-host-${name}-`));
   const users = usersNamed(options.users ?? [name]);
   makeFiles(folder, users, ownUids);
   const unshared = options.ownNetwork ? [...asWho, "--net"] : asWho;
