@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { makeEndpoint } from "../../src/iroh/endpoint.ts";
-import { at } from "../contract/endpoint.ts";
+import { at } from "../contract/endpoint/tools.ts";
 
 const run = promisify(execFile);
 
