@@ -27,6 +27,8 @@ export function refuseForeignSystems(
   targets: ReadonlySet<StorePath>,
   builder: Pick<Principal, "systems" | "features">,
 ): void {
+  // A builder that cannot tell finds out for itself.
+  if (builder.systems.length === 0) return;
   const systems = new Set([...builder.systems, "builtin"]);
   const features = new Set(builder.features);
   for (const item of derivations) {

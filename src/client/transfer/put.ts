@@ -38,8 +38,13 @@ export async function putPaths(context: PutContext, missing: readonly PathInfo[]
     });
   const results = await Promise.allSettled(parallel.map(one));
   for (const result of results) if (result.status === "rejected") throw result.reason;
-  if (last.length > 0) await putStream(context, last);
+  for (let at = 0; at < last.length; at += PATHS_PER_STREAM) {
+    await putStream(context, last.slice(at, at + PATHS_PER_STREAM));
+  }
 }
+
+/** Half of what may be announced and not yet sent: however well thousands of small paths compress, a stream never has more on its way. */
+const PATHS_PER_STREAM = 4096;
 
 async function putStream(context: PutContext, infos: readonly PathInfo[]): Promise<void> {
   using guard = guardStall("sending inputs", context.signal);
