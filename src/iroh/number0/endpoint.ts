@@ -12,8 +12,9 @@ import { connectNative } from "./connect.ts";
 import { NativeSession } from "./session.ts";
 import { settledWithin } from "./within.ts";
 
-/** Milliseconds for the native endpoint to say goodbye to its peers. */
+/** Milliseconds for the native endpoint to say goodbye to its peers, and to go where it never met one. */
 const closeLimit = 3000;
+const closeLimitAlone = 100;
 
 /** Every endpoint that is not closed: one that is collected kills its connections, and their peers wait 35 s. */
 const alive = new Set<NumberZeroEndpoint>();
@@ -41,6 +42,7 @@ class NumberZeroEndpoint implements Endpoint {
   readonly #sessions = new Set<NativeSession>();
   readonly #accepts: AcceptQueue<NativeSession>;
   #accepted = 0;
+  #metPeers = false;
   #closing: Promise<void> | undefined;
 
   constructor(parts: Parts) {
@@ -85,7 +87,8 @@ class NumberZeroEndpoint implements Endpoint {
   async #close(): Promise<void> {
     this.#accepts.end();
     await Promise.all([...this.#sessions].map(session => session.close()));
-    await settledWithin(closeLimit, this.#parts.native.close());
+    // An attempt to connect that is still under way would hold it up for 3 s.
+    await settledWithin(this.#metPeers ? closeLimit : closeLimitAlone, this.#parts.native.close());
     alive.delete(this);
   }
 
@@ -102,6 +105,7 @@ class NumberZeroEndpoint implements Endpoint {
     const { bytes, options } = this.#parts;
     const peer = endpointId(connection.remoteId());
     const session = new NativeSession({ connection, local: this.id, peer, limits: options.limits, bytes });
+    this.#metPeers = true;
     this.#sessions.add(session);
     session.closed.then(() => this.#sessions.delete(session));
     return session;
