@@ -12,7 +12,7 @@ export interface Liveness {
 }
 
 /** Liveness where the caller says nothing. */
-export const defaultLiveness: Liveness = { everyMs: 10_000, misses: 3 };
+const defaultLiveness: Liveness = { everyMs: 10_000, misses: 3 };
 
 /** What the owner of a control channel hears and is asked. */
 export interface ControlEvents {
