@@ -10,7 +10,7 @@ export const messageLimits = {
 
 /** What one session of a peer may hold at once. */
 export interface SessionLimits {
-  /** Calls whose handler has not settled. The next one is refused and may be tried again. Default 256. */
+  /** Calls whose handler has not settled, those that wait in a gate among them. The next one is refused and may be tried again. Default 256. */
   readonly maxCalls: number;
   /** Streams whose HEAD has not arrived. Further ones are not accepted until one has it or expires. Default 64. */
   readonly maxHalfOpen: number;

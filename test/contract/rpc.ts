@@ -461,14 +461,25 @@ function gates(check: Check): void {
     assert.equal((await client.gated(chunks(3, 10), { headers })).messages, 3);
   });
 
-  check("waiting in the gate is bounded in number and time", async ({ client, headers }) => {
-    const wait = { headers: { ...headers, "x-gate": "wait" } };
-    const waiting = Array.from({ length: 5 }, () => client.gated(chunks(1, 1), wait));
-    const codes = await Promise.all(waiting.map(call => call.then(undefined, error => ConnectError.from(error).code)));
-    codes.sort();
-    const { Unavailable, ResourceExhausted } = Code;
-    assert.deepEqual(codes, [ResourceExhausted, Unavailable, Unavailable, Unavailable, Unavailable].sort());
-    await assert.rejects(client.gated(chunks(1, 1), wait), failsWith(Unavailable));
+  check(
+    "a call that waits in the gate ends with its caller, its body unread",
+    async ({ client, headers, observed, sawEnded }) => {
+      const giveUp = new AbortController();
+      const { pulled, source } = endless(64 * 1024);
+      const call = client.gated(source, { headers: { ...headers, "x-gate": "wait" }, signal: giveUp.signal });
+      const failed = assert.rejects(call, failsWith(Code.Canceled));
+      assert.ok((await whenStill(pulled, 500)) < 500, "the upload waits");
+      assert.equal((await observed()).active, 2, "it counts as a call under way");
+      giveUp.abort();
+      await failed;
+      await sawEnded(0);
+    },
+  );
+
+  check("a call that waits in the gate ends with its deadline", async ({ client, headers, sawEnded }) => {
+    const wait = { headers: { ...headers, "x-gate": "wait" }, timeoutMs: 100 };
+    await assert.rejects(client.echo({}, wait), failsWith(Code.DeadlineExceeded));
+    await sawEnded(0);
   });
 }
 

@@ -28,7 +28,9 @@ test("the most calls at once run; one more is refused and may be tried again", a
   const { session, server, close } = served({ limits: { maxCalls: 3 } });
   const client = createClient(Trial, connectTransport(session));
   const giveUp = new AbortController();
-  const running = Array.from({ length: 3 }, () => client.hang({}, { signal: giveUp.signal }));
+  const { signal } = giveUp;
+  const atGate = client.echo({}, { signal, headers: { "x-gate": "wait" } });
+  const running = [atGate, client.hang({}, { signal }), client.hang({}, { signal })];
   const ended = running.map(call => assert.rejects(call, { code: Code.Canceled }));
   await until("three run", () => server.activeCalls === 3);
   await assert.rejects(client.echo({}), error => {

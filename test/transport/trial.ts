@@ -9,7 +9,6 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import type { Session } from "../../src/lib/stream.ts";
-import { boundedGate } from "../../src/transport/gate.ts";
 import { routerOptions } from "../../src/transport/limits.ts";
 import { callSession, type ServedSession, type ServeOptions, serveSession } from "../../src/transport/server.ts";
 import { ChunkSchema, EchoRequestSchema, Trial } from "./gen/drvthru/transport/test/v1/test_pb.js";
@@ -31,14 +30,13 @@ export function serveTestService(session: Session, options: ServeOptions = {}): 
 /** The test service's router, with a gate. */
 export function trialRouter(active: () => number, options: ConnectRouterOptions = {}): ConnectRouter {
   const seen = new Map<string, Seen>();
-  const gate = boundedGate(waitAtGate, { maxWaiting: 4, maxWaitMs: 500 });
-  return createConnectRouter({ ...routerOptions, requestGate: gate, ...options }).service(Trial, trial(seen, active));
+  return createConnectRouter({ ...routerOptions, requestGate, ...options }).service(Trial, trial(seen, active));
 }
 
-function waitAtGate(context: HandlerContext): void | Promise<void> {
+function requestGate(context: HandlerContext): void | Promise<void> {
   const how = context.requestHeader.get("x-gate");
   if (how === "refuse") throw new ConnectError("not you", Code.PermissionDenied);
-  if (how === "wait") return new Promise(() => undefined);
+  if (how === "wait") return aborted(context.signal);
 }
 
 /** Notes the begin, the abort and the end of a handler under the mark in the call's headers. */
