@@ -50,7 +50,7 @@ export class ServeCommand extends DrvThruCommand {
     const builder = await startBuilder({ config });
     const info = builder.info();
     if (this.json) this.printJson(info);
-    else this.print(welcome(info));
+    else this.print(welcome(info, config.relay));
     await aborted(signal);
     this.note("stopping: running builds may end, new ones are told to try again; once more to stop at once");
     await builder.stop(hurry.signal);
@@ -76,18 +76,21 @@ export class ServeCommand extends DrvThruCommand {
   }
 }
 
-function welcome(info: {
-  endpointId: string;
-  signingKey: string;
-  dataFolder: string;
-  addresses: readonly string[];
-  relayUrls: readonly string[];
-}): string {
+function welcome(
+  info: {
+    endpointId: string;
+    signingKey: string;
+    dataFolder: string;
+    addresses: readonly string[];
+    relayUrls: readonly string[];
+  },
+  relay: string,
+): string {
   const rows = [
     ["builder", info.endpointId],
     ["signing key", info.signingKey],
     ["addresses", info.addresses.join(" ") || "-"],
-    ["relay", info.relayUrls.join(" ") || "none reached yet"],
+    ["relay", info.relayUrls.join(" ") || (relay === "none" ? "none" : "none reached yet")],
     ["data folder", info.dataFolder],
   ];
   return `${formatColumns(rows)}\n\nHand out a ticket:\n  drv-thru ticket create`;
