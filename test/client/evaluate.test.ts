@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { evaluationArguments, parseInstallables } from "../../src/client/plan/arguments.ts";
 import { evaluate, parseBuildJson } from "../../src/client/plan/evaluate.ts";
@@ -145,8 +148,34 @@ test("a missing nix is an error of its own", async () => {
 });
 
 test("an aborted evaluation ends its process and is a cancel", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drv-thru-nix-"));
+  try {
+    await writeFile(join(folder, "nix"), "#!/bin/sh\necho $$ >&2\nexec sleep 60\n", { mode: 0o755 });
+    const abort = new AbortController();
+    const { promise: pid, resolve } = Promise.withResolvers<number>();
+    const running = runNix([], {
+      signal: abort.signal,
+      env: { PATH: `${folder}:/usr/bin:/bin` },
+      onLine: line => resolve(Number(line)),
+    });
+    const started = await pid;
+    abort.abort();
+    await assert.rejects(running, (error: Failure) => error.code === "cancelled");
+    assert.throws(() => process.kill(started, 0), { code: "ESRCH" });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("an evaluation that is aborted where there is no nix is a cancel, and signals nobody", async () => {
+  const signalled: string[] = [];
+  const note = () => void signalled.push("SIGTERM");
+  process.on("SIGTERM", note);
   const abort = new AbortController();
   const running = runNix(["eval", "--expr", "1"], { signal: abort.signal, env: { PATH: "/nonexistent" } });
   abort.abort();
   await assert.rejects(running, (error: Failure) => error.code === "cancelled");
+  await new Promise(resolve => setImmediate(resolve));
+  process.off("SIGTERM", note);
+  assert.deepEqual(signalled, []);
 });

@@ -31,7 +31,10 @@ export const runNix: RunNix = (args, options = {}) => {
   options.signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<NixOutput>();
   const { cwd, env = process.env, signal } = options;
-  const child = spawn("nix", args, { cwd, env, signal, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("nix", args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  // Not by spawn's own `signal`: where the program is missing there is no process id, and Node would signal our whole process group (Node 24.18).
+  const end = () => void (child.pid !== undefined && child.kill());
+  signal?.addEventListener("abort", end, { once: true });
   const stdout = tail(MAX_STDOUT + 1);
   const stderr = tail(MAX_STDERR);
   const lines = lineSplitter(options.onLine);
@@ -42,6 +45,8 @@ export const runNix: RunNix = (args, options = {}) => {
   });
   child.on("error", cause => reject(signal?.aborted ? cancelled(signal.reason) : cannotRun(cause)));
   child.on("close", code => {
+    signal?.removeEventListener("abort", end);
+    if (signal?.aborted) return reject(cancelled(signal.reason));
     if (stdout.text().length > MAX_STDOUT) return reject(new Failure("failed", "nix", "nix printed more than 64 MiB"));
     resolve({ exitCode: code ?? -1, stdout: stdout.text(), stderr: stderr.text() });
   });
