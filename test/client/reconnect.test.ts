@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { BuildOutcome, BuildResultSchema } from "../../gen/drvthru/v1/build_pb.js";
 import { openNotes } from "../../src/client/run/notes.ts";
-import { derivation } from "../fakes/make-path.ts";
+import { derivation, sourcePath } from "../fakes/make-path.ts";
 import { kinds, makeWorld } from "./world.ts";
 
 const app = derivation({ name: "app" });
@@ -48,6 +49,29 @@ test("a connection that drops while outputs come down is made again and the rest
   const { failure } = await world.build([top]);
   assert.equal(failure, undefined);
   assert.equal(builder.sessions.length, 2);
+});
+
+test("a connection that drops while inputs go up is made again, and only what still lacks is sent", async t => {
+  const world = await makeWorld(t);
+  const sources = ["a", "b"].map(name => sourcePath(name, randomBytes(3 << 20)));
+  const top = derivation({ name: "top", sources: sources.map(source => source.info.path) });
+  world.seed(...sources, top);
+  const { builder } = world;
+  let cut = false;
+  builder.onCall = name => {
+    if (name !== "put" || cut) return;
+    cut = true;
+    builder.nix.seed(...sources.slice(0, 1));
+    builder.sessions[0]?.kill();
+  };
+  const { failure, events } = await world.build([top]);
+  assert.equal(failure, undefined);
+  assert.deepEqual(
+    builder.uploaded,
+    [sources[1], top].map(path => path?.info.path),
+  );
+  assert.equal(events.filter(event => event.kind === "opened").length, 2);
+  assert.equal(builder.builds.size, 1);
 });
 
 test("a connection that breaks again and again without anything moving is given up with a failure to try again", async t => {

@@ -97,3 +97,30 @@ test("a client that the builder does not know is told the id to send to its owne
   assert.equal(failure?.code, "not-permitted");
   assert.match(failure?.fix ?? "", /[0-9a-f]{64}$/);
 });
+
+test("a ticket in place of an endpoint id is refused without being printed", async t => {
+  const world = await makeWorld(t);
+  const { failure } = await world.build([], { target: { server: { endpointId: world.ticket } } });
+  assert.equal(failure?.code, "usage");
+  assert.ok(!failure?.message.includes(world.ticket.slice(7, 30)));
+});
+
+for (const narFetches of [0, 65, 1.5]) {
+  test(`${narFetches} paths at once is a usage error before Nix is asked anything`, async t => {
+    const world = await makeWorld(t);
+    assert.equal((await world.build([], { narFetches })).failure?.code, "usage");
+    assert.equal(world.nixCalls.length, 0);
+  });
+}
+
+test("1,024 derivations are one build, one more is refused before connecting", async t => {
+  const world = await makeWorld(t);
+  const drvs = Array.from({ length: 1025 }, (_, i) => derivation({ name: `n${i}` }));
+  world.seed(...drvs);
+  assert.equal((await world.build(drvs.slice(1))).failure, undefined);
+  const connected = world.builder.sessions.length;
+  world.nix.valid.clear();
+  world.seed(...drvs);
+  assert.match((await world.build(drvs)).failure?.message ?? "", /1025 derivations are too many/);
+  assert.equal(world.builder.sessions.length, connected);
+});

@@ -30,7 +30,9 @@ export function parseTarget(target: BuildTarget): Destination {
   const { endpointId: text, relayUrls = [], addresses = [], signingKey } = target.server;
   const endpointId = parseId<EndpointId>(text.trim().toLowerCase());
   if (endpointId === undefined) {
-    throw new Failure("usage", "this machine", `"${text.slice(0, 80)}" is not an endpoint id: expected 64 hex digits`, {
+    // Whatever was pasted here may be a secret.
+    const shown = /^\s*drvthru/i.test(text) ? "a ticket" : `"${text.slice(0, 80)}"`;
+    throw new Failure("usage", "this machine", `${shown} is not an endpoint id: expected 64 hex digits`, {
       fix: "ask the builder's owner for what `drv-thru status` prints there in its first line",
     });
   }

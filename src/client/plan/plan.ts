@@ -46,7 +46,22 @@ export async function findGoal(
   const lacking = mergeTargets(items).filter(
     target => request.rebuild || [...target.outputs.values()].some(path => !valid.has(path)),
   );
+  if (lacking.length > MAX_TARGETS) throw tooMany(lacking.length);
   return { requested: items.map(planned), targets: lacking };
+}
+
+/** Most derivations that a builder takes as one build. */
+const MAX_TARGETS = 1024;
+
+function tooMany(count: number): Failure {
+  return new Failure(
+    "usage",
+    "this machine",
+    `${count} derivations are too many for one build: at most ${MAX_TARGETS}`,
+    {
+      fix: "build them in several commands, or make one derivation that depends on all of them",
+    },
+  );
 }
 
 function refusePlainPath(item: Evaluated, valid: ReadonlySet<StorePath>, rebuild: boolean | undefined): void {

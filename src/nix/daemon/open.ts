@@ -33,15 +33,17 @@ export async function openDaemon({ socketPath, signal, env = process.env }: Daem
   const path = socketPath ?? daemonSocket(env);
   const deadline = AbortSignal.timeout(PATIENCE);
   const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
-  const { wire, silent } = await connected(path, either, signal).catch(async error => {
+  const { wire, silent, trust } = await connected(path, either, signal).catch(async (error): Promise<Connected> => {
     if (socketPath || chosenSocket(env) || !absent(error) || !(await ownsStore(stateFolder(env)))) throw error;
-    return ownDaemon(env);
+    return { ...ownDaemon(env), trust: "trusted" };
   });
   const giveUp = () => wire.destroy(signal?.aborted ? cancelled(signal) : noAnswer(path));
   either.addEventListener("abort", giveUp);
   if (either.aborted) giveUp();
   try {
-    return daemonStore(new Connection(wire, await handshake(wire, silent)));
+    const greeting = await handshake(wire, silent);
+    // A daemon before protocol 1.35 does not say it, but one of our own trusts whoever owns the store.
+    return daemonStore(new Connection(wire, trust === undefined ? greeting : { ...greeting, trust }));
   } catch (error) {
     wire.destroy();
     throw error;
@@ -69,6 +71,8 @@ interface Connected {
   readonly wire: Wire;
   /** What it means if the daemon hangs up without a word. */
   readonly silent: () => Failure;
+  /** Known without being told. */
+  readonly trust?: "trusted";
 }
 
 async function connected(path: string, either: AbortSignal, signal: AbortSignal | undefined): Promise<Connected> {

@@ -6,7 +6,7 @@ import { noDaemon, processesWith, startDaemon, until } from "./host.ts";
 
 const checkout = join(import.meta.dirname, "../../..");
 
-test("where no daemon runs and the store is ours, one is started for the conversation and ends with it", {
+test("where no daemon runs and the store is ours, one that trusts us is started for the conversation and ends with it", {
   skip: noDaemon,
 }, async () => {
   const { host, close } = await startDaemon();
@@ -18,7 +18,8 @@ test("where no daemon runs and the store is ours, one is started for the convers
     const program = [inside(process.execPath), inside(join(import.meta.dirname, "single-user.ts")), marker];
     const { status, stdout, stderr } = await host.run(program, { user: "root", env: { NIX_STATE_DIR: state } });
     assert.equal(status, 0, stderr);
-    const { status: built, error } = JSON.parse(stdout);
+    const { trust, status: built, error } = JSON.parse(stdout);
+    assert.equal(trust, "trusted", "whoever owns the store needs no signatures");
     assert.equal(built, "built");
     assert.match(error, /was closed/);
     await until("the builder's processes are gone", () => processesWith(marker).length === 0);

@@ -18,4 +18,4 @@ const store = await openDaemon();
 await addAll(store, [builds, sleeps]);
 const [outcome] = await built(store, builds, () => {});
 const error = await built(store, sleeps, () => store.close()).catch((thrown: unknown) => thrown);
-process.stdout.write(JSON.stringify({ status: outcome?.status, error: String(error) }));
+process.stdout.write(JSON.stringify({ trust: store.trust, status: outcome?.status, error: String(error) }));
