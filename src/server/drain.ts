@@ -32,12 +32,19 @@ export async function drainBuilds(builds: Builds, limits: DrainLimits, signal: A
   await Promise.all(builds.live.map(build => builds.end(build, STOPPING)));
 }
 
-/** Waits until no call has been under way for a moment: clients fetch what has just been built. */
-export async function quietCalls(calls: () => number, limits: DrainLimits, signal: AbortSignal): Promise<void> {
+/** What the connections of a builder are doing. */
+export interface Traffic {
+  /** Connections whose peer has proved who it is. */
+  readonly known: number;
+  readonly activeCalls: number;
+}
+
+/** Waits until nobody is connected, or no call has been under way for a moment: clients fetch what has just been built. */
+export async function quietCalls(traffic: Traffic, limits: DrainLimits, signal: AbortSignal): Promise<void> {
   const until = performance.now() + limits.fetches;
   let busy = performance.now();
-  while (performance.now() < until && performance.now() - busy < QUIET && !signal.aborted) {
-    if (calls() > 0) busy = performance.now();
+  while (traffic.known > 0 && performance.now() < until && performance.now() - busy < QUIET && !signal.aborted) {
+    if (traffic.activeCalls > 0) busy = performance.now();
     await sleep(STEP);
   }
 }

@@ -26,10 +26,10 @@ export async function bindBuilder(config: BuilderConfig, secretKey: Uint8Array):
   const kept = await readPorts(file);
   const bind = withPorts(config.bind, kept);
   const relay: Relay = config.relay === "default" || config.relay === "none" ? config.relay : { urls: [config.relay] };
-  const externalAddresses = config.advertise;
+  const limits = { strangerBytes: STRANGER_BYTES };
+  const options = { secretKey, alpns: [BUILDER_ALPN], relay, bind, externalAddresses: config.advertise, limits };
   try {
-    const limits = { strangerBytes: STRANGER_BYTES };
-    const endpoint = await makeEndpoint({ secretKey, alpns: [BUILDER_ALPN], relay, bind, externalAddresses, limits });
+    const endpoint = await makeEndpoint(options);
     await keepPorts(file, config.bind, endpoint.boundPorts, kept);
     const reachable = () => {
       const { direct, relayUrl } = endpoint.addresses();

@@ -132,7 +132,7 @@ class RunningBuilder implements Builder {
   async #stop(): Promise<void> {
     const { services, sessions } = this.#assembly;
     await drainBuilds(services.builds, this.#limits, this.#atOnce.signal);
-    await quietCalls(() => sessions.activeCalls, this.#limits, this.#atOnce.signal);
+    await quietCalls(sessions, this.#limits, this.#atOnce.signal);
     await Promise.race([sessions.close(CLOSE), aborted(this.#atOnce.signal)]);
     await this.#opened.disposeAsync();
   }

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { BuildEvent } from "../../gen/drvthru/v1/build_pb.js";
+import { EventFile } from "../../src/server/build/event-file.ts";
+
+function eventPath(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "drv-thru-events-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return join(folder, "events");
+}
+
+function open(path: string, maxBytes = 1 << 20): Promise<EventFile> {
+  return EventFile.open(path, { maxBytes, onError: error => assert.fail(String(error)) });
+}
+
+async function all(file: EventFile): Promise<BuildEvent[]> {
+  const events: BuildEvent[] = [];
+  for await (const batch of file.watch(0n, 10_000, AbortSignal.timeout(10_000))) events.push(...batch);
+  return events;
+}
+
+const line = (text: string) => ({ case: "logLine" as const, value: { activity: 0n, text } });
+
+test("events of ten thousand lines come back in order, without a gap, in bounded batches", async t => {
+  const file = await open(eventPath(t), 100 << 20);
+  for (let n = 0; n < 10_000; n++) file.append(line(`line ${n}`));
+  file.append({ case: "result", value: {} });
+  let seq = 0n;
+  for await (const batch of file.watch(0n, 10_000, AbortSignal.timeout(30_000))) {
+    assert.ok(batch.length <= 512);
+    for (const event of batch) assert.equal(event.seq, ++seq);
+  }
+  assert.equal(seq, 10_001n);
+  await file.close();
+});
+
+test("nothing comes after the result", async t => {
+  const file = await open(eventPath(t));
+  file.append({ case: "result", value: {} });
+  file.append(line("late"));
+  assert.equal((await all(file)).length, 1);
+  await file.close();
+});
+
+test("a record that a crash cut off is not read, and its number is given again", async t => {
+  const path = eventPath(t);
+  const before = await open(path);
+  before.append(line("whole"));
+  await before.close();
+  appendFileSync(path, Buffer.from([200, 0, 0, 0, 1, 2, 3]));
+  const after = await open(path);
+  after.append({ case: "result", value: {} });
+  assert.deepEqual(
+    (await all(after)).map(event => event.seq),
+    [1n, 2n],
+  );
+  await after.close();
+});
+
+test("a line longer than 64 KiB is cut", async t => {
+  const file = await open(eventPath(t));
+  file.append(line("ä".repeat(100_000)));
+  file.append({ case: "result", value: {} });
+  const [first] = await all(file);
+  assert.equal(first?.event.case === "logLine" && Buffer.byteLength(first.event.value.text), 64 * 1024);
+  await file.close();
+});

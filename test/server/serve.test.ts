@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { pino } from "pino";
+import { Status } from "../../gen/drvthru/v1/status_pb.js";
+import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
+import { configFromFlags } from "../../src/server/config.ts";
+import { type Builder, startBuilder } from "../../src/server/serve.ts";
+import { connectTransport } from "../../src/transport/client.ts";
+import { unixSession } from "../../src/transport/unix.ts";
+
+const skip = nixIsHere() ? false : "there is no Nix here";
+
+function nixIsHere(): boolean {
+  try {
+    execFileSync("nix", ["--extra-experimental-features", "nix-command", "ping-store"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function folderOf(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "drv-thru-serve-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function start(t: TestContext, dataFolder: string, bind = ["127.0.0.1"]): Promise<Builder> {
+  const config = configFromFlags({ dataFolder, relay: "none", bind });
+  const drain = { builds: 1_000, fetches: 0 };
+  const builder = await startBuilder({ config, drain, log: pino({ level: "silent" }) });
+  t.after(() => builder.stop(AbortSignal.abort()));
+  return builder;
+}
+
+test("a builder starts, answers its administrator on a private socket, and stops", { skip }, async t => {
+  const folder = folderOf(t);
+  const builder = await start(t, folder);
+  const { socketPath, signingKey, endpointId } = builder.info();
+  assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+  const session = unixSession(socketPath);
+  const transport = connectTransport(session);
+  const made = await createClient(Tickets, transport).create({
+    name: "t",
+    expiresSeconds: 60n,
+    uses: 1n,
+    maxBuildSeconds: 60n,
+    maxUploadBytes: 1n,
+  });
+  assert.match(made.ticket, /^drvthru/);
+  const { status } = await createClient(Status, transport).get({});
+  assert.equal(Buffer.from(status?.endpointId ?? []).toString("hex"), endpointId);
+  assert.match(signingKey, /^drv-thru-[0-9a-f]{8}:/);
+  await session.close();
+  await builder.stop();
+  assert.throws(() => statSync(socketPath), { code: "ENOENT" });
+});
+
+test("a second builder on the same data folder is refused", { skip }, async t => {
+  const folder = folderOf(t);
+  await start(t, folder);
+  await assert.rejects(start(t, folder), /held by another drv-thru serve/);
+});
+
+/** Runs `drv-thru serve` in a process of its own until it says what it is, then ends it. */
+async function served(dataFolder: string, bind: string): Promise<{ endpointId: string; addresses: string[] }> {
+  const flags = ["--data-dir", dataFolder, "--relay", "none", "--bind", bind, "--json"];
+  const child = spawn("scripts/drv-thru", ["serve", ...flags], { stdio: ["ignore", "pipe", "ignore"] });
+  const [line] = await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  return JSON.parse(String(line));
+}
+
+test("a restart keeps id, signing key and address", { skip }, async t => {
+  const folder = folderOf(t);
+  const before = await served(folder, "127.0.0.1");
+  assert.deepEqual(await served(folder, "127.0.0.1"), before);
+});
+
+test("a kept port that somebody else has taken is an error that says how to choose another", { skip }, async t => {
+  const folder = folderOf(t);
+  const { addresses } = await served(folder, "127.0.0.1");
+  const taken = createSocket("udp4");
+  t.after(() => taken.close());
+  taken.bind(Number(addresses[0]?.split(":")[1]), "127.0.0.1");
+  await once(taken, "listening");
+  await assert.rejects(start(t, folder), { reason: "address-in-use", fix: /--bind/ });
+});
