@@ -3,6 +3,7 @@ import { after, before } from "node:test";
 import { busybox, whyNoHosts } from "../hosts/can.ts";
 import type { Host, HostOptions, HostProcess } from "../hosts/host.ts";
 import { type Hosts, makeHosts } from "../hosts/hosts.ts";
+import { joinHosts, whyNoLink } from "../hosts/link.ts";
 import type { Ended } from "../hosts/process.ts";
 import { bringSteps } from "../hosts/steps.ts";
 
@@ -97,13 +98,16 @@ export class Stage {
 }
 
 /** A stage for all the tests of a file, made before the first and gone after the last; or the reason why there can be none. */
-export function useStage(options: { builder?: HostOptions; client?: HostOptions } = {}) {
-  const skip = whyNoHosts();
+export function useStage(options: { builder?: HostOptions; client?: HostOptions; link?: boolean } = {}) {
+  const skip = whyNoHosts() ?? (options.link ? whyNoLink() : undefined);
   let stage: Stage | undefined;
   before(async () => {
     if (skip) return;
-    const builder = { sandbox: busybox() !== undefined, ...options.builder };
-    stage = new Stage(await makeHosts({ ...options, builder }));
+    const ownNetwork = options.link === true;
+    const builder = { sandbox: busybox() !== undefined, ownNetwork, ...options.builder };
+    const hosts = await makeHosts({ builder, client: { users: ["guest"], ownNetwork, ...options.client } });
+    stage = new Stage(hosts);
+    if (ownNetwork) await joinHosts(hosts);
     for (const user of options.client?.users ?? ["guest"]) bringSteps(stage.client, user, stage.builder.sandboxed);
     await stage.startServe();
     await stage.trustBuilder();

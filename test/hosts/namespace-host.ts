@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -12,19 +13,21 @@ export class NamespaceHost implements Host {
   readonly user: string;
   readonly sandboxed: boolean;
   readonly firstPid: string;
-  readonly stop: () => Promise<void>;
   readonly #folder: string;
   readonly #enter: readonly string[];
   readonly #users: readonly User[];
+  /** The programs that entered the host for us, one for each process. They stop when that is stopped, and do not go on by themselves. */
+  readonly #entered = new Set<ChildProcess>();
+  readonly #release: () => Promise<void>;
   #conf: NixConf = {};
   #daemon: HostProcess | undefined;
 
-  constructor(folder: string, pid: string, users: readonly User[], made: HostOptions, stop: () => Promise<void>) {
+  constructor(folder: string, pid: string, users: readonly User[], made: HostOptions, release: () => Promise<void>) {
     this.#folder = folder;
     this.#users = users;
     this.user = users[0]?.name ?? "root";
     this.sandboxed = ownUids && made.sandbox === true;
-    this.stop = stop;
+    this.#release = release;
     this.firstPid = pid;
     const user = ownUids ? [] : ["--user", "--preserve-credentials"];
     const net = made.ownNetwork ? ["--net"] : [];
@@ -56,7 +59,10 @@ export class NamespaceHost implements Host {
     const pid = firstLine(child.stdio[3] as NodeJS.ReadableStream).then(Number);
     const signal = async (name: string) => {
       await start([...this.#enter, "kill", `-${name.slice(3)}`, String(await pid)], { PATH: systemPath }).ended;
+      if (name !== "SIGSTOP") child.kill("SIGCONT");
     };
+    this.#entered.add(child);
+    child.once("close", () => this.#entered.delete(child));
     return { ...running, pid, signal };
   }
 
@@ -89,6 +95,11 @@ export class NamespaceHost implements Host {
     });
     await Promise.race([failed, appears(socket)]);
     failed.catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    await this.#release();
+    for (const child of this.#entered) child.kill("SIGCONT");
   }
 
   #becoming(name: string): string[] {
