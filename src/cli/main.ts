@@ -84,18 +84,37 @@ function usageFailure(cli: Cli<Io>, argv: readonly string[], error: unknown): Fa
     error instanceof Error && "candidates" in error && Array.isArray(error.candidates) ? error.candidates : [];
   const reason = candidates.find(c => c.usage.startsWith(found.definition.path) && c.reason)?.reason;
   const text = reason ?? (error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error));
-  return new Failure("usage", "this machine", lowerFirst(text.replace(/\.$/, "")), {
+  return new Failure("usage", "this machine", plainWords(text, usageOf(found.command)), {
     fix: `${found.definition.path} --help`,
     cause: error,
   });
+}
+
+/** clipanion's sentence about a command line, in ours. */
+function plainWords(text: string, usage: string): string {
+  const [, unknown] = /^Unsupported option name \((.*)\)/.exec(text) ?? [];
+  if (unknown !== undefined) return `unknown option ${unknown}`;
+  const [, odd = ""] = /^Invalid option name \("(.*)"\)/.exec(text) ?? [];
+  if (odd.includes("=")) return `${odd.slice(0, odd.indexOf("="))} takes no value, and is given one: "${odd}"`;
+  const [, flag] = /^Not enough arguments to option (.*?)\.?$/.exec(text) ?? [];
+  if (flag !== undefined) return `${flag} needs a value`;
+  const [, extra] = /^Extraneous positional argument \((.*)\)/.exec(text) ?? [];
+  if (extra !== undefined) return `${extra} is one argument too many`;
+  if (text.startsWith("Not enough positional arguments")) return `${usage.split(" ")[0]} is missing`;
+  return lowerFirst(text.replace(/\.$/, ""));
 }
 
 function unknownCommand(cli: Cli<Io>, argv: readonly string[]): Failure {
   const typed = argv.filter(word => !word.startsWith("-")).slice(0, 2);
   const below = cli.definitions().filter(d => d.path.startsWith(`drv-thru ${typed[0]} `));
   const known = (below.length > 0 ? below : cli.definitions()).map(d => d.path);
-  const what = typed.length === 0 ? `unknown option ${argv[0]}` : `unknown command "${typed.join(" ")}"`;
+  const what = unknownWords(typed, argv[0] ?? "", below.length > 0);
   return new Failure("usage", "this machine", what, { fix: known.join("\n") });
+}
+
+function unknownWords(typed: readonly string[], first: string, isNoun: boolean): string {
+  if (typed.length === 0) return `unknown option "${first}"`;
+  return isNoun && typed.length === 1 ? `"${typed[0]}" needs a verb` : `unknown command "${typed.join(" ")}"`;
 }
 
 function findCommand(cli: Cli<Io>, words: readonly string[]): { definition: Definition; command: Class } | undefined {

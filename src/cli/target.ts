@@ -1,7 +1,9 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { ServerTarget } from "../client/target.ts";
+import { isAddress, isRelayUrl } from "../client/target.ts";
 import { Failure } from "../lib/failure.ts";
+import { whyOf } from "../lib/system-error.ts";
 import type { Io } from "./io.ts";
 import { readSecret } from "./secret.ts";
 
@@ -41,6 +43,7 @@ export async function ticketFrom(
   checkTargetFlags(flags);
   if (flags.ticket === "-") return nonEmpty(await readSecret(io.stdin), "stdin");
   if (flags.ticket !== undefined) return nonEmpty(flags.ticket.trim(), "--ticket");
+  if (flags.ticketFile === "") throw usage("--ticket-file names no file", "--ticket-file PATH");
   if (flags.ticketFile !== undefined) return await fromFile(resolve(io.cwd, flags.ticketFile));
   const fromEnvironment =
     options.environment && flags.server === undefined ? io.env["DRV_THRU_TICKET"]?.trim() : undefined;
@@ -52,11 +55,27 @@ export function serverFrom(flags: TargetFlags): ServerTarget | undefined {
   if (flags.server === undefined) return undefined;
   if (!/^[0-9a-f]{64}$/.test(flags.server)) {
     throw usage(
-      `--server ${JSON.stringify(flags.server.slice(0, 80))} is not an endpoint id (64 hex digits)`,
+      `--server ${quoted(flags.server)} is not an endpoint id (64 hex digits)`,
       "on the builder: drv-thru status",
     );
   }
+  checkPlaces(flags.relayUrl ?? [], flags.address ?? []);
   return { endpointId: flags.server, relayUrls: flags.relayUrl ?? [], addresses: flags.address ?? [] };
+}
+
+function checkPlaces(relayUrls: readonly string[], addresses: readonly string[]): void {
+  for (const url of relayUrls) {
+    if (!isRelayUrl(url)) throw usage(`--relay-url ${quoted(url)} is not the URL of a relay`, "https://HOST[:PORT]");
+  }
+  for (const address of addresses) {
+    if (!isAddress(address)) {
+      throw usage(`--address ${quoted(address)} is not IP:PORT`, "such as 203.0.113.7:4433 or [2001:db8::7]:4433");
+    }
+  }
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
 }
 
 async function fromFile(path: string): Promise<string> {
@@ -64,8 +83,10 @@ async function fromFile(path: string): Promise<string> {
     return nonEmpty(await readSecret(createReadStream(path)), path);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Failure("usage", "this machine", `the ticket file ${path} cannot be read: ${why}`, { cause: error });
+    throw new Failure("usage", "this machine", `the ticket file ${path} cannot be read: ${whyOf(error)}`, {
+      cause: error,
+      fix: "--ticket-file PATH takes a file that holds the ticket's text",
+    });
   }
 }
 

@@ -1,3 +1,5 @@
+export { isAddress, isRelayUrl } from "../tickets/text.ts";
+
 /** A builder named by its Iroh endpoint id; reached with the client key alone. */
 export interface ServerTarget {
   /** 64 hex digits. */

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { decodeBase32 } from "./base32.ts";
 import { Failure } from "./failure.ts";
-import { cannot, errorCode, readSecretFile, writeSecretFile } from "./secret-file.ts";
+import { cannot, readSecretFile, writeSecretFile } from "./secret-file.ts";
+import { errorCode } from "./system-error.ts";
 
 /** A secret of 32 bytes as it was found or made. */
 export interface KeyFile {

@@ -3,6 +3,7 @@ import { link, open, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Failure } from "./failure.ts";
 import { makeFolders } from "./folders.ts";
+import { errorCode, whyOf } from "./system-error.ts";
 
 const MAX_FILE = 1024;
 
@@ -47,16 +48,11 @@ export async function writeSecretFile(file: string, content: string, mode = 0o60
   await parent.sync().finally(() => parent.close());
 }
 
-/** The `code` of an error of Node's file functions. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
 /** The failure of reading or making a key file. */
 export function cannot(verb: string, file: string, cause: unknown): Failure {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new Failure("failed", "this machine", `cannot ${verb} the key file ${file}: ${why}`, {
+  return new Failure("failed", "this machine", `cannot ${verb} the key file ${file}: ${whyOf(cause)}`, {
     reason: "key-file",
+    fix: `look at it: ls -l ${file}`,
     cause,
   });
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { Failure } from "../lib/failure.ts";
 import { type ClientId, parseId } from "../lib/ids.ts";
+import { whyOf } from "../lib/system-error.ts";
 import { parseDuration, parseSize } from "../lib/units.ts";
 import { clientDefaults, nameProblem } from "../tickets/limits.ts";
 import { isAddress, isRelayUrl } from "../tickets/text.ts";
@@ -38,25 +39,28 @@ export interface ServeFlags {
 
 const MAX_FILE = 2 ** 20;
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1, "must be a whole number above 0"));
-const relayText = v.pipe(v.string(), v.check(isRelay, "must be default, none or a URL"));
-const bindText = v.pipe(v.string(), v.check(isBind, "must be IP or IP:PORT"));
-const addressText = v.pipe(v.string(), v.check(isAddress, "must be IP:PORT"));
+const COUNT = "must be a whole number above 0";
+const TEXT = "must be a text";
+const LIST = "must be a list of texts";
+const count = v.pipe(v.number(COUNT), v.safeInteger(COUNT), v.minValue(1, COUNT));
+const relayText = v.pipe(v.string(TEXT), v.check(isRelay, "must be default, none or a URL"));
+const bindText = v.pipe(v.string(TEXT), v.check(isBind, "must be IP or IP:PORT"));
+const addressText = v.pipe(v.string(TEXT), v.check(isAddress, "must be IP:PORT"));
 const clientSchema = v.strictObject({
   public_key: v.custom<ClientId>(isClientId, "must be 64 hex digits: drv-thru key show"),
-  max_build_time: v.nullish(v.pipe(v.string(), v.rawTransform(amount(parseDuration)))),
-  max_upload_bytes: v.nullish(v.pipe(v.string(), v.rawTransform(amount(parseSize)))),
+  max_build_time: v.nullish(v.pipe(v.string('must be a text such as "30m"'), v.rawTransform(amount(parseDuration)))),
+  max_upload_bytes: v.nullish(v.pipe(v.string('must be a text such as "20G"'), v.rawTransform(amount(parseSize)))),
 });
 const schema = v.strictObject({
-  data_dir: v.pipe(v.string(), v.minLength(1, "must not be empty")),
-  secret_key_file: v.nullish(v.pipe(v.string(), v.minLength(1, "must not be empty"))),
+  data_dir: v.pipe(v.string(TEXT), v.minLength(1, "must not be empty")),
+  secret_key_file: v.nullish(v.pipe(v.string(TEXT), v.minLength(1, "must not be empty"))),
   max_concurrent_builds: v.nullish(count),
   output_cache_max_parallel_fills: v.nullish(v.pipe(count, v.maxValue(1024, "must be 1 to 1024"))),
   recent_builds_limit: v.nullish(v.pipe(count, v.maxValue(10_000, "must be 1 to 10000"))),
   trusted_clients: v.nullish(v.record(v.string(), clientSchema)),
   relay: v.nullish(relayText),
-  bind: v.nullish(v.array(bindText)),
-  advertise: v.nullish(v.array(addressText)),
+  bind: v.nullish(v.array(bindText, LIST)),
+  advertise: v.nullish(v.array(addressText, LIST)),
 });
 
 /** Reads a builder's configuration file. Throws a {@link Failure} that names the file and the field. */
@@ -66,7 +70,7 @@ export function readConfig(file: string): BuilderConfig {
     if (statSync(file).size > MAX_FILE) throw new Error("it is larger than 1 MiB");
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    throw bad(file, cause instanceof Error ? cause.message : String(cause), cause);
+    throw bad(file, whyOf(cause), cause);
   }
   return parseConfig(text, file);
 }
@@ -151,8 +155,17 @@ function amount(parse: (text: string) => number) {
 
 function problem(issue: v.BaseIssue<unknown>): string {
   const field = v.getDotPath(issue) ?? "the whole";
-  if (issue.type === "strict_object" && issue.expected === "never") return `${field} is not a field`;
-  return issue.received === "undefined" ? `${field} is missing` : `${field}: ${issue.message}`;
+  if (issue.type === "strict_object" && issue.expected === "never")
+    return `${field} is not a field; there are ${fieldsBeside(issue)}`;
+  if (issue.received === "undefined") return `${field} is missing`;
+  // Our own words do not say what stands there; those of the library do.
+  const given = issue.message.startsWith("must") ? `, not ${issue.received.slice(0, 80)}` : "";
+  return `${field}: ${issue.message}${given}`;
+}
+
+/** The fields that there are where an unknown one stands. */
+function fieldsBeside({ path }: v.BaseIssue<unknown>): string {
+  return Object.keys(path?.[0]?.key === "trusted_clients" ? clientSchema.entries : schema.entries).join(", ");
 }
 
 function parseJson(text: string, file: string): unknown {
@@ -176,9 +189,14 @@ function isBind(text: string): boolean {
 }
 
 function wrongFlag(flag: string, value: string, must: string): never {
-  throw new Failure("usage", "this machine", `${flag} ${JSON.stringify(value.slice(0, 80))}: ${must}`);
+  throw new Failure("usage", "this machine", `${flag} ${JSON.stringify(value.slice(0, 80))}: ${must}`, {
+    fix: "drv-thru serve --help",
+  });
 }
 
 function bad(file: string, what: string, cause?: unknown): Failure {
-  return new Failure("usage", "this machine", `the configuration ${file} cannot be used: ${what}`, { cause });
+  return new Failure("usage", "this machine", `the configuration ${file} cannot be used: ${what}`, {
+    cause,
+    fix: "drv-thru serve --help tells how to run without one",
+  });
 }

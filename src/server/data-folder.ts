@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
+import { whyOf } from "../lib/system-error.ts";
 
 const SYSTEM = "/var/lib/drv-thru";
 
@@ -37,8 +38,7 @@ export function prepareDataFolder(folder: string): void {
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure("failed", "this machine", `the data folder ${folder} cannot be used: ${why}`, {
+    throw new Failure("failed", "this machine", `the data folder ${folder} cannot be used: ${whyOf(cause)}`, {
       cause,
       fix: "choose another one: drv-thru serve --data-dir DIR",
     });

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { Failure } from "../lib/failure.ts";
 import type { EndpointId } from "../lib/ids.ts";
 import { readOrMakeKey } from "../lib/key-file.ts";
-import { errorCode, readSecretFile, writeSecretFile } from "../lib/secret-file.ts";
+import { readSecretFile, writeSecretFile } from "../lib/secret-file.ts";
+import { errorCode } from "../lib/system-error.ts";
 import {
   formatPublicKey,
   formatSecretKey,

@@ -28,6 +28,7 @@ export interface ParsedTicket extends TicketContents {
 const PREFIX = "drvthru";
 const VERSION = 1;
 const CHECKSUM_BYTES = 4;
+const COPY_AGAIN = "copy the whole line again, or ask the builder's owner for a new ticket";
 /** Longer than any ticket within the limits of its fields. */
 const MAX_CHARACTERS = 16_384;
 
@@ -55,6 +56,9 @@ export function parseTicket(text: string): ParsedTicket {
   const line = text.trim().toLowerCase();
   if (line === "") throw bad("the ticket is empty");
   if (line.length > MAX_CHARACTERS) throw bad(`this is not a ticket: it has more than ${MAX_CHARACTERS} characters`);
+  if (/^[0-9a-f]{4,64}$/.test(line)) {
+    throw bad("this is not a ticket: it may be the id of one", "on the builder: drv-thru ticket reveal ID");
+  }
   if (!line.startsWith(PREFIX)) throw bad(`this is not a ticket: a ticket begins with ${PREFIX}`);
   const payload = checkedPayload(line.slice(PREFIX.length));
   const message = decode(payload);
@@ -86,7 +90,7 @@ function decode(payload: Uint8Array): TicketText {
   try {
     return fromBinary(TicketTextSchema, payload);
   } catch (cause) {
-    throw new Failure("usage", "this machine", "the ticket is damaged or incomplete", { cause });
+    throw new Failure("usage", "this machine", "the ticket is damaged or incomplete", { cause, fix: COPY_AGAIN });
   }
 }
 
@@ -120,6 +124,6 @@ function isSigningKey(text: string): boolean {
   return match !== null && Buffer.from(match[1] ?? "", "base64").length === 32;
 }
 
-function bad(message: string, fix = "copy the whole line again, or ask the builder's owner for a new ticket"): Failure {
+function bad(message: string, fix = COPY_AGAIN): Failure {
   return new Failure("usage", "this machine", message, { fix });
 }

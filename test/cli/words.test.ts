@@ -40,19 +40,35 @@ test("an unknown command exits 2 and lists the known ones, of its noun if it has
 });
 
 const wrong: readonly [argv: string[], error: RegExp][] = [
-  [["build", "--nonsense"], /unsupported option name \("--nonsense"\)\n\ndrv-thru build --help/],
-  [["build", "--ticket"], /not enough arguments to option --ticket/],
+  [["build", "--nonsense"], /unknown option "--nonsense"\n\ndrv-thru build --help/],
+  [["build", "--ticket"], /--ticket needs a value/],
+  [["build", "--override-input", "nixpkgs"], /--override-input needs a value/],
+  [["build", "--no-link=3"], /--no-link takes no value, and is given one: "--no-link=3"/],
+  [["build", "--out-link", ""], /--out-link names no path/],
+  [["build", "--ticket-file", ""], /--ticket-file names no file/],
   [["build", "--ticket", "a", "--ticket-file", "b"], /--ticket and --ticket-file exclude each other/],
   [["build", "--ticket", "a", "--server", "b"], /--ticket and --server exclude each other/],
   [["build", "--relay-url", "https://relay.example"], /--relay-url says where --server is, and there is no --server/],
   [["build", "--server", "abc"], /--server "abc" is not an endpoint id/],
+  [["build", "--server", "ab".repeat(32), "--address", "192.0.2.7"], /--address "192.0.2.7" is not IP:PORT/],
+  [
+    ["build", "--server", "ab".repeat(32), "--address", "192.0.2.7:65536"],
+    /--address "192.0.2.7:65536" is not IP:PORT/,
+  ],
+  [["build", "--server", "ab".repeat(32), "--relay-url", "relay"], /--relay-url "relay" is not the URL of a relay/],
   [["build", "--out-link", "x", "--no-link"], /--out-link and --no-link exclude each other/],
   [["build", "--file", "x", "--expr", "y"], /--file and --expr exclude each other/],
   [["build", "--quiet", "-v"], /--quiet and --verbose exclude each other/],
   [["build", "--nar-fetches", "0"], /--nar-fetches "0" is not a number from 1 to 64/],
   [["build", "--nar-fetches", "65"], /--nar-fetches "65" is not a number from 1 to 64/],
   [["build", "--ticket", " "], /there is no ticket in --ticket/],
-  [["build", "--ticket-file", "/nonexistent/ticket"], /the ticket file \/nonexistent\/ticket cannot be read/],
+  [
+    ["build", "--ticket-file", "/nonexistent/ticket"],
+    /the ticket file \/nonexistent\/ticket cannot be read: there is no such file or folder\n/,
+  ],
+  [["build", "--ticket-file", "/"], /the ticket file \/ cannot be read: it is a folder\n/],
+  [["ticket", "inspect", "tickets are hard"], /this is not a ticket: a ticket begins with drvthru/],
+  [["ticket", "inspect", ""], /the ticket is empty/],
   [["ticket", "create", "--uses", "0"], /--uses "0" is not a number above 0/],
   [["ticket", "create", "--uses", "2", "--unlimited"], /--uses and --unlimited exclude each other/],
   [["ticket", "create", "--expires", "0"], /--expires: a duration of 0 is not allowed/],
@@ -60,7 +76,8 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["ticket", "create", "--max-upload-bytes", "lots"], /--max-upload-bytes: "lots" is not a size/],
   [["ticket", "create", "--name", " "], /--name must not be blank/],
   [["ticket", "create", "--bind-client", "abc"], /--bind-client "abc" is not a client id/],
-  [["ticket", "reveal"], /not enough positional arguments/],
+  [["ticket", "reveal"], /error: ID is missing\n\ndrv-thru ticket reveal --help/],
+  [["ticket"], /"ticket" needs a verb\n\ndrv-thru ticket create/],
   [
     ["serve", "--config", "x.json", "--relay", "none"],
     /--config and --relay exclude each other\n\nwrite relay into x.json/,
@@ -70,7 +87,7 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["serve", "--bind", "everywhere"], /--bind/],
   [["serve", "--advertise", "192.0.2.7"], /--advertise/],
   [["serve", "--trusted-client", "alex"], /--trusted-client/],
-  [["key", "show", "extra"], /extraneous positional argument \("extra"\)/],
+  [["key", "show", "extra"], /"extra" is one argument too many/],
   [["completion", "tcsh"], /no completions for "tcsh"/],
 ];
 for (const [argv, error] of wrong) {

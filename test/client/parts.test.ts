@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { createChannel } from "../../src/client/run/channel.ts";
-import { resultLinks } from "../../src/client/run/link.ts";
+import { checkLink, resultLinks } from "../../src/client/run/link.ts";
 import { packed, peek, through } from "../../src/client/transfer/bytes.ts";
 import { infoBatches } from "../../src/client/transfer/path-info.ts";
 import { planPut } from "../../src/client/transfer/put-plan.ts";
@@ -22,6 +25,25 @@ test("result links are named as nix build names them", () => {
     ["/w/result", "/w/result-dev", "/w/result-1", "/w/result-1-dev"],
   );
   assert.deepEqual(resultLinks([one("a")], "/x/y", "/w")[0]?.link, "/x/y");
+});
+
+test("a result link that cannot be made is refused before the build", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drv-thru-link-"));
+  const at = (name: string) => ({ link: join(folder, name), path: "/nix/store/x" });
+  try {
+    await mkdir(join(folder, "folder"));
+    await writeFile(join(folder, "file"), "");
+    await symlink("/nix/store/y", join(folder, "old"));
+    await symlink("/etc", join(folder, "foreign"));
+    await checkLink(at("new"));
+    await checkLink(at("old"));
+    for (const taken of ["folder", "file", "foreign"])
+      await assert.rejects(checkLink(at(taken)), /something else is there/);
+    await assert.rejects(checkLink(at("none/new")), /none\/new: there is no such file or folder/);
+    await assert.rejects(checkLink(at("file/new")), /file\/new: (a part of the path is not a folder|no permission)/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("no escape sequence, control or hidden direction mark of a peer reaches a terminal", () => {

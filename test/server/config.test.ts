@@ -57,6 +57,13 @@ test("what is wrong in a configuration is named with its field", () => {
   const wrong: [object, RegExp][] = [
     [{ data_dir: undefined }, /data_dir is missing/],
     [{ data_dir: "" }, /data_dir: must not be empty/],
+    [{ frob: 1 }, /frob is not a field; there are data_dir, secret_key_file, max_concurrent_builds, /],
+    [{ max_concurrent_builds: 0 }, /max_concurrent_builds: must be a whole number above 0, not 0$/],
+    [{ max_concurrent_builds: 1.5 }, /max_concurrent_builds: must be a whole number above 0, not 1.5$/],
+    [{ max_concurrent_builds: "2" }, /max_concurrent_builds: must be a whole number above 0, not "2"$/],
+    [{ trusted_clients: { alex: { public_key: "x" } } }, /alex.public_key: must be 64 hex digits: .*, not "x"$/],
+    [{ trusted_clients: { alex: { public_key: alex, key: 1 } } }, /alex.key is not a field; there are public_key, /],
+    [{ bind: "0.0.0.0" }, /bind: must be a list of texts, not "0.0.0.0"$/],
     [{ data_dir: 5 }, /data_dir/],
     [{ max_concurrent_builds: 0 }, /max_concurrent_builds: must be .* above 0/],
     [{ max_concurrent_builds: 1.5 }, /max_concurrent_builds/],

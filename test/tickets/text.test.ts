@@ -80,6 +80,7 @@ test("a ticket of a newer version asks for an update", () => {
 
 test("a huge text is refused before it is decoded", () => {
   refused(`drvthru${"a".repeat(16_384)}`, /more than 16384/);
+  refused("3f9a2c01d4e5", /the id of one/);
   refused(`drvthru${"a".repeat(16_384 - 7)}`, /damaged|earlier/);
 });
 

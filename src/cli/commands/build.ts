@@ -93,6 +93,7 @@ export class BuildCommand extends DrvThruCommand {
   private async request(): Promise<BuildRequest> {
     checkTargetFlags(this);
     if (this.outLink !== undefined && this.noLink) throw usage("--out-link and --no-link exclude each other");
+    if (this.outLink === "") throw usage("--out-link names no path");
     if (this.file !== undefined && this.expr !== undefined) throw usage("--file and --expr exclude each other");
     if (this.quiet && this.verbose) throw usage("--quiet and --verbose exclude each other");
     return {

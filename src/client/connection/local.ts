@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { Failure } from "../../lib/failure.ts";
-import { errorCode } from "../../lib/secret-file.ts";
+import { errorCode } from "../../lib/system-error.ts";
 import { type Environment, stateFolder } from "../paths.ts";
 import type { LocalTarget } from "../target.ts";
 

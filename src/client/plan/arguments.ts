@@ -72,5 +72,7 @@ export function describeInstallables(request: Evaluation): string {
 }
 
 function usage(message: string): Failure {
-  return new Failure("usage", "this machine", message);
+  return new Failure("usage", "this machine", message, {
+    fix: "an installable is what nix build takes, such as .#app or nixpkgs#hello",
+  });
 }

@@ -40,16 +40,19 @@ export async function evaluate(request: Evaluation, options: EvaluateOptions): P
 
 function evaluationFailed(request: Evaluation, stderr: string): Failure {
   const text = cleanText(stderr, 64 << 10).trim();
-  const own = text.replace(/^warning: .*\n/gm, "").replace(/^error: /, "");
+  const own = text
+    .replace(/^warning: .*\n/gm, "")
+    .replace(/^error: /, "")
+    .replace(/\n\(use '--show-trace' .*\)$/, "");
   const message = `nix cannot evaluate ${describeInstallables(request)}: ${own || "it says nothing"}`;
   const noDaemon = /cannot connect to (socket|daemon)/.test(text);
-  const fix = "start the Nix daemon, for example: systemctl start nix-daemon";
-  return new Failure(
-    "failed",
-    "nix",
-    message,
-    noDaemon ? { reason: "daemon-unreachable", fix } : { reason: "evaluation" },
-  );
+  const about = noDaemon
+    ? { reason: "daemon-unreachable", fix: "start the Nix daemon, for example: systemctl start nix-daemon" }
+    : {
+        reason: "evaluation",
+        fix: "nix build --dry-run --show-trace, with the same arguments, shows where in the expression",
+      };
+  return new Failure("failed", "nix", message, about);
 }
 
 /** Reads what `nix build --json` prints: `[{"drvPath": …, "outputs": {NAME: PATH or null}}]`, with plain paths for what is no derivation. */
@@ -83,7 +86,7 @@ function knownPath(drv: StorePath, name: string, path: unknown): StorePath {
     `the path of the output ${name} of ${drv} is not known before it is built`,
     {
       reason: "content-addressed",
-      fix: "content-addressed derivations cannot be built remotely yet: take __contentAddressed out of the expression",
+      fix: "floating content-addressed and impure derivations cannot be built remotely yet: take __contentAddressed or __impure out of it, or of what it needs",
     },
   );
 }
@@ -120,7 +123,9 @@ async function select(item: Evaluated, asked: Installable, options: EvaluateOpti
   const chosen = names.map(name => {
     if (!all.has(name)) {
       const has = [...all.keys()].join(", ");
-      throw new Failure("failed", "nix", `${asked.base} has no output "${name}": it has ${has}`);
+      throw new Failure("failed", "nix", `${asked.base || item.drv} has no output "${name}": it has ${has}`, {
+        fix: `choose among them: ${asked.base}^${[...all.keys()].join(",")}`,
+      });
     }
     return [name, knownPath(item.drv, name, all.get(name) ?? null)] as const;
   });

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { lstat, readlink, rename, symlink, unlink } from "node:fs/promises";
-import { resolve } from "node:path";
+import { access, constants, lstat, readlink, rename, symlink, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { Failure } from "../../lib/failure.ts";
-import { errorCode } from "../../lib/secret-file.ts";
+import { errorCode, whyOf } from "../../lib/system-error.ts";
 import { STORE_DIR } from "../../nix/store-path.ts";
 import type { PlannedDerivation } from "../report.ts";
 
@@ -25,8 +25,11 @@ export function resultLinks(requested: readonly PlannedDerivation[], outLink: st
   return [...new Map(links.map(item => [item.link, item])).values()];
 }
 
-/** Fails where something stands that is not a link into the store: before the build, so that no use is spent for it. */
+/** Fails where no link can be made, or something stands that is not a link into the store: before the build, so that no use is spent for it. */
 export async function checkLink({ link }: ResultLink): Promise<void> {
+  await access(dirname(link), constants.W_OK | constants.X_OK).catch(error => {
+    throw cannotLink(link, error);
+  });
   try {
     const stat = await lstat(link);
     if (stat.isSymbolicLink() && (await readlink(link)).startsWith(`${STORE_DIR}/`)) return;
@@ -55,8 +58,7 @@ export async function makeLink({ link, path }: ResultLink): Promise<void> {
 }
 
 function cannotLink(link: string, cause: unknown): Failure {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new Failure("failed", "this machine", `cannot make the result link ${link}: ${why}`, {
+  return new Failure("failed", "this machine", `cannot make the result link ${link}: ${whyOf(cause)}`, {
     reason: "link",
     fix: "pass --out-link PATH or --no-link",
     cause,

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildId, parseId } from "../../lib/ids.ts";
-import { errorCode } from "../../lib/secret-file.ts";
+import { errorCode, whyOf } from "../../lib/system-error.ts";
 
 /** What makes two commands the same: who asks, whom, and for what. */
 export interface NoteKey {
@@ -43,8 +43,7 @@ export function openNotes(folder: string | undefined, onTrouble: (text: string) 
       return await work(join(folder, "builds"));
     } catch (error) {
       broken = true;
-      const why = error instanceof Error ? error.message : String(error);
-      onTrouble(`cannot note this build in ${folder}, so a second run could not go on with it: ${why}`);
+      onTrouble(`cannot note this build in ${folder}, so a second run could not go on with it: ${whyOf(error)}`);
       return undefined;
     }
   };
