@@ -21,9 +21,12 @@ const steps: readonly Step[] = [
   ["tests on two Nix hosts", ["npm", "run", "--silent", "test:e2e"]],
 ];
 
+/** No step takes longer than this, in milliseconds: a test that hangs must not hang whoever waits for it. */
+const patience = 30 * 60_000;
+
 /** Runs a command in the checkout, its output on ours. */
 function run([command, ...args]: readonly string[]): boolean {
-  const { status, error } = spawnSync(command ?? "", args, { cwd: root, env, stdio: "inherit" });
+  const { status, error } = spawnSync(command ?? "", args, { cwd: root, env, stdio: "inherit", timeout: patience });
   if (error) console.error(`error: ${command}: ${error.message}`);
   return status === 0;
 }

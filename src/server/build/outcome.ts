@@ -15,7 +15,7 @@ export function isSuccess(status: BuildStatus): boolean {
  * How a target ended. Nix's status tells most. A wrong hash is "output-rejected", as are some other faults of an output, and a target whose dependency
  * failed says only that; so for these two alone Nix's own words decide, and where they do not match it is a plain failure.
  */
-export function outcomeOf({ status, message }: TargetOutcome): BuildOutcome {
+function outcomeOf({ status, message }: TargetOutcome): BuildOutcome {
   if (isSuccess(status)) return BuildOutcome.BUILT;
   if (status === "timed-out") return BuildOutcome.TIMED_OUT;
   if (status === "not-deterministic") return BuildOutcome.NOT_DETERMINISTIC;
