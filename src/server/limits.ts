@@ -20,7 +20,7 @@ export interface ServerLimits {
   readonly maxPutStreams: number;
   /** Most daemon connections for uploads, of all builds. */
   readonly maxPutStores: number;
-  /** Most daemon connections for queries and downloads. */
+  /** Most daemon connections for queries, and as many again for downloads. */
   readonly maxQueryStores: number;
   /** Most paths that one build names. */
   readonly maxNamedPaths: number;

@@ -66,6 +66,8 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   const builds = new Builds({ state, openStore, limits, kept, log, now });
   const built = await BuiltPaths.open(join(dataFolder, "built-paths"));
   const queries = new Stores(openStore, limits.maxQueryStores);
+  // A download lasts as long as its client's line is slow: it must not keep builds, or the lists of others, waiting.
+  const downloads = new Stores(openStore, limits.maxQueryStores);
   const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, log, now });
   const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built });
   const upload = {
@@ -90,7 +92,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
-      .service(Cache, cacheService(builds, { closures, queries }))
+      .service(Cache, cacheService(builds, { closures, queries: downloads }))
       .service(Status, statusService(status));
     more(router);
     return router.handlers;
