@@ -136,6 +136,18 @@ test("outputs are fetched without compression too", async t => {
   assert.equal(failure, undefined);
 });
 
+for (const narFetches of [1, 3, 64]) {
+  test(`forty outputs come over ${narFetches} streams, references first`, async t => {
+    const world = await makeWorld(t);
+    const deps = Array.from({ length: 40 }, (_, i) => derivation({ name: `dep${i}` }));
+    const app = derivation({ name: "app", inputs: deps });
+    world.seed(...deps, app);
+    const { report } = await world.build([app], { narFetches });
+    assert.equal(report?.downloadedPaths, 41);
+    assert.equal(world.builder.calls.filter(call => call === "fetch").length, Math.min(narFetches, 11));
+  });
+}
+
 test("an exhausted ticket is refused with its reason and nothing is uploaded", async t => {
   const world = await makeWorld(t);
   const { app, all } = example();

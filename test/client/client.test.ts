@@ -165,3 +165,16 @@ test("what the wire throws becomes a failure that says who and what to do", () =
     fix: undefined,
   });
 });
+
+test("a call that is aborted with a failure of ours fails with that one", async () => {
+  const { client, server } = memoryPair();
+  const router = createConnectRouter(routerOptions);
+  router.service(Status, { get: () => new Promise<never>(() => {}) });
+  serveSession(server, router.handlers);
+  const abort = new AbortController();
+  const stalled = new Failure("unreachable", "the network", "nothing moves", { reason: "connection-lost" });
+  const call = servicesOf(client).status.get({}, { signal: abort.signal });
+  setImmediate(() => abort.abort(stalled));
+  await assert.rejects(call, error => toFailure(error, "x") === stalled);
+  await client.close();
+});

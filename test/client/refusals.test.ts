@@ -106,7 +106,7 @@ test("a ticket in place of an endpoint id is refused without being printed", asy
 });
 
 for (const narFetches of [0, 65, 1.5]) {
-  test(`${narFetches} paths at once is a usage error before Nix is asked anything`, async t => {
+  test(`${narFetches} streams at once is a usage error before Nix is asked anything`, async t => {
     const world = await makeWorld(t);
     assert.equal((await world.build([], { narFetches })).failure?.code, "usage");
     assert.equal(world.nixCalls.length, 0);

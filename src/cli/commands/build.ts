@@ -42,7 +42,7 @@ export class BuildCommand extends DrvThruCommand {
   rebuild = Option.Boolean("--rebuild", false, { description: "build again on the builder and compare" });
   narFetches = Option.String("--nar-fetches", {
     env: "DRV_THRU_NAR_FETCHES",
-    description: "N | paths fetched at once (default: by the machine, 8 to 32)",
+    description: "N | streams over which outputs come, at most 16 count (default 1, which carries many paths)",
   });
 
   file = Option.String("-f,--file", { description: "FILE | evaluate this file; installables are attributes of it" });

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import type { BuildId } from "../../lib/ids.ts";
 import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
@@ -49,7 +48,7 @@ async function importClosure(job: Job, store: Store, output: StorePath, context:
     lacking.length,
     lacking.reduce((sum, info) => sum + info.narSize, 0),
   );
-  const streams = job.request.narFetches ?? Math.min(32, Math.max(8, availableParallelism()));
+  const streams = job.request.narFetches ?? 1;
   const nars = fetchNars({ cache: services.cache, build, meter, streams, signal }, lacking);
   // Whom the daemon trusts need not have the builder's key there: it was checked here.
   for await (const _ of store.add(nars, { dontCheckSignatures: job.right === "trusted-user" })) meter.addPaths(1);

@@ -40,7 +40,7 @@ export async function runBuild(
 
 function checkFetches(count: number | undefined): void {
   if (count === undefined || (Number.isInteger(count) && count >= 1 && count <= 64)) return;
-  throw new Failure("usage", "this machine", `${count} paths cannot be fetched at once: 1 to 64`);
+  throw new Failure("usage", "this machine", `${count} streams for outputs are not possible: 1 to 64`);
 }
 
 interface Life {

@@ -15,7 +15,7 @@ export interface FetchContext {
   readonly cache: Services["cache"];
   readonly build: BuildId;
   readonly meter: Meter;
-  /** Paths that are on their way at once, 1 or more; more than 16 are taken as 16. */
+  /** Calls over which the paths come, 1 or more; more than 16 are taken as 16. */
   readonly streams: number;
   readonly signal: AbortSignal;
 }
