@@ -36,7 +36,9 @@ const EVENTS: BuildEvent[] = [
   { kind: "upload", paths: 1, totalPaths: 3, bytes: 100, totalBytes: 2048, wireBytes: 50 },
   { kind: "upload", paths: 3, totalPaths: 3, bytes: 2048, totalBytes: 2048, wireBytes: 900 },
   { kind: "derivation-started", activity: 1, path: DRV, substituted: false },
+  { kind: "progress", done: 0, expected: 1, running: 1, failed: 0 },
   { kind: "log", activity: 1, path: DRV, text: "compiling" },
+  { kind: "progress", done: 1, expected: 1, running: 0, failed: 0 },
   { kind: "warning", text: "something to know" },
 ];
 const OPTIONS = { quiet: false, verbose: false, nameDerivations: false, json: false };
@@ -71,6 +73,7 @@ test("without a terminal a build prints store paths on stdout, and a line per ph
       "the builder lacks 3 of 5 inputs (2.0 KiB)",
       "uploading inputs 1/3, 100 B of 2.0 KiB",
       "building app",
+      "building 0/1",
       "compiling",
       "warning: something to know",
       "sent 3 inputs (2.0 KiB) in 2s, built in 1m05s, received 1 paths (1.0 KiB) in 1s, total 1m08s",

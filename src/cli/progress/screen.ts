@@ -19,15 +19,18 @@ export function screenFor(io: Io, quiet: boolean): Screen {
   return io.terminal ? terminalScreen(write, io.columns) : plainScreen(write);
 }
 
-/** Without a terminal a phase is said once, not with every count. */
+/** Without a terminal a phase is said once: its first two words, whatever the counts. */
 function plainScreen(write: (text: string) => void): Screen {
-  let last = "";
+  const said = new Set<string>();
   return {
     line: text => write(`${text}\n`),
     phase(text) {
-      const verb = text.split(" ").slice(0, 2).join(" ");
-      if (verb !== last) write(`${text}\n`);
-      last = verb;
+      const phase = text
+        .split(" ", 2)
+        .join(" ")
+        .replace(/\d+\/\d+/, "");
+      if (!said.has(phase)) write(`${text}\n`);
+      said.add(phase);
     },
     always: text => write(`${text}\n`),
     close() {},
