@@ -20,6 +20,19 @@ export interface NixSettings {
   readonly substituters: readonly string[];
   readonly trustedSubstituters: readonly string[];
   readonly requireSignatures: boolean;
+  readonly building: BuildSettings;
+}
+
+/** How a Nix builds. A daemon's client replaces these numbers by its own, so it has to know them. */
+export interface BuildSettings {
+  /** `max-jobs`: derivations built at once; 0: none on this machine. `undefined`: by the machine's cores. */
+  readonly maxJobs: number | undefined;
+  /** `cores` that each may use; 0 is all. */
+  readonly cores: number;
+  /** `max-silent-time` of a derivation in seconds; 0 is no limit. */
+  readonly maxSilentSeconds: number;
+  /** `timeout` of a derivation in seconds; 0 is no limit. */
+  readonly timeoutSeconds: number;
 }
 
 /** Longest output of Nix in characters that is read. */
@@ -39,6 +52,12 @@ export function parseSettings(json: string): NixSettings {
     substituters: words("substituters"),
     trustedSubstituters: words("trusted-substituters"),
     requireSignatures: ![false, "false"].includes(effective(all.get("require-sigs")) as string | boolean),
+    building: {
+      maxJobs: countOf(all, "max-jobs"),
+      cores: countOf(all, "cores") ?? 0,
+      maxSilentSeconds: countOf(all, "max-silent-time") ?? 0,
+      timeoutSeconds: countOf(all, "timeout") ?? 0,
+    },
   };
 }
 
@@ -67,6 +86,15 @@ function parseObject(json: string): Map<string, unknown> {
 function effective(setting: unknown): unknown {
   const record = typeof setting === "object" && setting !== null && "value" in setting;
   return record ? setting.value : setting;
+}
+
+/** A whole number; `undefined` if it is absent or "auto". */
+function countOf(all: ReadonlyMap<string, unknown>, name: string): number | undefined {
+  const value = effective(all.get(name));
+  if (value === undefined || value === "auto") return undefined;
+  const count = typeof value === "string" && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
+  if (typeof count === "number" && Number.isSafeInteger(count) && count >= 0) return count;
+  throw new FormatError(`Nix's setting ${name} is not a whole number`);
 }
 
 function wordsOf(setting: unknown, name: string): string[] | undefined {

@@ -81,6 +81,8 @@ export interface StoreBuildOptions {
   readonly maxJobs?: number;
   /** Cores that each may use, 0 for all: its `cores`. Default 0. */
   readonly cores?: number;
+  /** Longest silence of one derivation in seconds, 0 for any: its `max-silent-time`. Default 0. */
+  readonly maxSilentSeconds?: number;
 }
 
 /** What a daemon says while it works, as in its protocol: `docs/architecture.md` lists the numbers that are used. */

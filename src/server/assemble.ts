@@ -45,6 +45,7 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
   const services = await createServices({
     ...parts,
     trustedKeys: machine.trustedKeys,
+    building: machine.building,
     version: VERSION,
     connectedClients: () => held.sessions?.known ?? 0,
     now,

@@ -1,3 +1,4 @@
+import type { BuildSettings } from "../nix/settings.ts";
 import type { PublicKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import { readNixSettings } from "./nix-settings.ts";
@@ -10,6 +11,7 @@ export interface Machine {
   readonly features: readonly string[];
   /** Keys whose signatures it believes. */
   readonly trustedKeys: readonly PublicKey[];
+  readonly building: BuildSettings;
 }
 
 /** Asks this machine's Nix, its program and its daemon. Throws a `Failure` that says which does not answer. */
@@ -23,5 +25,6 @@ export async function askMachine(openStore: OpenStore): Promise<Machine> {
     systems: [...new Set([settings.system, ...settings.extraPlatforms, "builtin"])].filter(system => system !== ""),
     features: settings.systemFeatures,
     trustedKeys: settings.trustedPublicKeys,
+    building: settings.building,
   };
 }

@@ -8,6 +8,7 @@ import { Cache } from "../../gen/drvthru/v1/cache_pb.js";
 import { Status } from "../../gen/drvthru/v1/status_pb.js";
 import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import type { EndpointId } from "../lib/ids.ts";
+import type { BuildSettings } from "../nix/settings.ts";
 import type { PublicKey, SecretKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import type { State } from "../state/state.ts";
@@ -38,6 +39,8 @@ export interface ServicesParts {
   readonly signingKey: SecretKey;
   /** The keys that this machine's Nix trusts. */
   readonly trustedKeys: readonly PublicKey[];
+  /** How this machine's Nix is configured to build. */
+  readonly building: BuildSettings;
   readonly endpoint: EndpointId;
   readonly version: string;
   readonly connectedClients: () => number;
@@ -57,7 +60,7 @@ export interface Services {
 
 /** Makes the services, and ends what an earlier run has left unfinished. */
 export async function createServices(parts: ServicesParts): Promise<Services> {
-  const { state, openStore, limits, dataFolder, log, now, trustedKeys } = parts;
+  const { state, openStore, limits, dataFolder, log, now, trustedKeys, building } = parts;
   const roots = new Roots(join(dataFolder, "roots"));
   const folder = join(dataFolder, "builds");
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -68,7 +71,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   const queries = new Stores(openStore, limits.maxQueryStores);
   // A download lasts as long as its client's line is slow: it must not keep builds, or the lists of others, waiting.
   const downloads = new Stores(openStore, limits.maxQueryStores);
-  const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, log, now });
+  const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, building, log, now });
   const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built });
   const upload = {
     builds,

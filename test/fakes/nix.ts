@@ -1,7 +1,7 @@
 import { parseDerivation } from "../../src/nix/derivation.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import type { PublicKey } from "../../src/nix/signing-key.ts";
-import type { BuildStatus, OpenStore, Store } from "../../src/nix/store.ts";
+import type { BuildStatus, OpenStore, Store, StoreBuildOptions } from "../../src/nix/store.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
 import { admit } from "./admit.ts";
 import { fileNar, type MadePath, made } from "./make-path.ts";
@@ -34,6 +34,8 @@ export type BuildScript = (
 /** A machine's Nix in memory: valid paths, scripts for builds, and connections to it. */
 export class FakeNix {
   readonly options: Required<FakeNixOptions>;
+  /** How each build was asked for. */
+  readonly builtWith: StoreBuildOptions[] = [];
   readonly valid = new Map<StorePath, MadePath>();
   readonly scripts = new Map<StorePath, BuildScript>();
   readonly indirectRoots = new Set<string>();

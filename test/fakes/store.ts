@@ -124,6 +124,7 @@ export class FakeStore implements Store {
     options: StoreBuildOptions,
     onEvent: (event: StoreEvent) => void,
   ): Promise<TargetOutcome[]> {
+    this.#nix.builtWith.push(options);
     return this.#alone("build", () => new FakeBuild(this.#nix, options, onEvent, this.#closed.signal).run(targets));
   }
 

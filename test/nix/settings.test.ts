@@ -27,6 +27,23 @@ test("settings that a version lacks get Nix's defaults", () => {
   assert.deepEqual([settings.system, settings.trustedPublicKeys, settings.requireSignatures], ["", [], true]);
 });
 
+test("how a Nix builds is read, whatever version prints it", () => {
+  const { building } = parseSettings(golden("settings.json").toString());
+  assert.deepEqual(Object.keys(building), ["maxJobs", "cores", "maxSilentSeconds", "timeoutSeconds"]);
+  const said = { "max-jobs": { value: 0 }, cores: { value: "4" }, "max-silent-time": 60, timeout: { value: 3600 } };
+  const read = parseSettings(JSON.stringify(said)).building;
+  assert.deepEqual(read, { maxJobs: 0, cores: 4, maxSilentSeconds: 60, timeoutSeconds: 3600 });
+  const defaults = { maxJobs: undefined, cores: 0, maxSilentSeconds: 0, timeoutSeconds: 0 };
+  assert.deepEqual(parseSettings('{"max-jobs": {"value": "auto"}}').building, defaults);
+  for (const odd of [-1, 1.5, "many", null, []]) {
+    assert.throws(
+      () => parseSettings(JSON.stringify({ "max-jobs": { value: odd } })),
+      FormatError,
+      JSON.stringify(odd),
+    );
+  }
+});
+
 test("lists as one string, values without a record, and unreadable keys are taken", () => {
   const key = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
   const settings = parseSettings(

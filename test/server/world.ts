@@ -9,6 +9,7 @@ import { Cache } from "../../gen/drvthru/v1/cache_pb.js";
 import { Status } from "../../gen/drvthru/v1/status_pb.js";
 import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import type { ClientId, EndpointId, TicketId } from "../../src/lib/ids.ts";
+import type { BuildSettings } from "../../src/nix/settings.ts";
 import { generateSecretKey } from "../../src/nix/signing-key.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "../../src/server/limits.ts";
 import type { Gate, Principal } from "../../src/server/principal.ts";
@@ -25,6 +26,7 @@ import { randomId } from "./calls.ts";
 export interface WorldOptions {
   readonly nix?: FakeNixOptions;
   readonly limits?: Partial<ServerLimits>;
+  readonly building?: Partial<BuildSettings>;
 }
 
 /** A client's connection. */
@@ -51,6 +53,7 @@ export class World {
   readonly signingKey = generateSecretKey("builder-1");
   readonly limits: ServerLimits;
   readonly log: Logger = pino({ level: process.env["DRV_THRU_TEST_LOG"] ?? "silent" });
+  readonly building: BuildSettings;
   readonly drain = new AbortController();
   readonly #connections: Connected[] = [];
   readonly #crashed: Services[] = [];
@@ -62,6 +65,7 @@ export class World {
     this.folder = folder;
     this.nix = new FakeNix(options.nix);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.building = { maxJobs: 1, cores: 0, maxSilentSeconds: 0, timeoutSeconds: 0, ...options.building };
   }
 
   readonly now = () => Date.now() + this.#clock;
@@ -90,6 +94,7 @@ export class World {
       dataFolder: this.folder,
       signingKey: this.signingKey,
       trustedKeys: this.nix.options.trustedKeys,
+      building: this.building,
       endpoint: randomId<EndpointId>(),
       version: "0.0.0",
       connectedClients: () => this.#connections.length,

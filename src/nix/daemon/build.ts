@@ -51,7 +51,8 @@ export function build(
   });
 }
 
-function setOptions({ keepGoing = false, timeoutSeconds, maxJobs, cores = 0 }: StoreBuildOptions): Buffer {
+function setOptions(options: StoreBuildOptions): Buffer {
+  const { keepGoing = false, timeoutSeconds, maxJobs, cores = 0, maxSilentSeconds = 0 } = options;
   const overrides = timeoutSeconds === undefined ? [] : ["timeout", String(Math.ceil(timeoutSeconds))];
   return encode(
     Op.setOptions,
@@ -61,7 +62,7 @@ function setOptions({ keepGoing = false, timeoutSeconds, maxJobs, cores = 0 }: S
     INFO,
     // There is no way to say "as configured": these numbers replace those of the daemon's nix.conf.
     maxJobs ?? availableParallelism(),
-    0, // longest silence
+    maxSilentSeconds,
     1,
     QUIET, // log lines as events, not as text
     0,

@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { BuildOutcome } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../lib/failure.ts";
+import type { BuildSettings } from "../../nix/settings.ts";
 import type { Store, StoreBuildOptions, StoreEvent, TargetOutcome } from "../../nix/store.ts";
 import { STORE_DIR, type StorePath } from "../../nix/store-path.ts";
 import type { BuiltPaths } from "../cache/built-paths.ts";
@@ -21,6 +22,7 @@ export interface RunParts {
   readonly queries: Stores;
   readonly roots: Roots;
   readonly built: BuiltPaths;
+  readonly building: BuildSettings;
 }
 
 /** Less than this in the store's file system is a full disk: what Nix itself takes for one. */
@@ -67,8 +69,7 @@ class Run {
 
   async build(store: Store): Promise<TargetOutcome[]> {
     const { targets, keepGoing, rebuild } = this.#build.request;
-    const seconds = this.#build.maxBuildSeconds;
-    const options: StoreBuildOptions = { keepGoing, ...(seconds !== undefined && { timeoutSeconds: seconds }) };
+    const options = { keepGoing, ...buildOptions(this.#parts.building, this.#build.maxBuildSeconds) };
     const wanted = targets.map(({ drv, outputs }) => ({ drv, outputs: [...outputs.keys()] }));
     const run = (more: StoreBuildOptions) => store.build(wanted, { ...options, ...more }, event => this.#hear(event));
     if (!rebuild) return await run({});
@@ -129,6 +130,18 @@ class Run {
     const reason = begun ? Reason.UNSPECIFIED : Reason.CANNOT_BUILD_HERE;
     return { outcome: BuildOutcome.FAILED, message: error.message, reason, refund: !begun };
   }
+}
+
+/** As the machine's Nix is configured to build, and no derivation for longer than the whole build may take. */
+function buildOptions(building: BuildSettings, maxBuildSeconds: number | undefined): StoreBuildOptions {
+  const { maxJobs, cores, maxSilentSeconds, timeoutSeconds } = building;
+  const limits = [timeoutSeconds, maxBuildSeconds ?? 0].filter(limit => limit > 0);
+  return {
+    cores,
+    maxSilentSeconds,
+    ...(maxJobs !== undefined && { maxJobs }),
+    ...(limits.length > 0 && { timeoutSeconds: Math.min(...limits) }),
+  };
 }
 
 /** Nix calls a failure transient when its disk is nearly full, and in cases that are the build's own; so the disk is asked too. */

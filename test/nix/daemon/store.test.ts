@@ -155,10 +155,10 @@ suite("build results", () => {
     const { store, wire } = scriptedStore(34, reply(), reply(0));
     await store.build(
       [target(x)],
-      { keepGoing: true, timeoutSeconds: 90, maxJobs: 3, cores: 2, check: true },
+      { keepGoing: true, timeoutSeconds: 90, maxJobs: 3, cores: 2, maxSilentSeconds: 60, check: true },
       () => {},
     );
-    const options = encode(Op.setOptions, 0, 1, 0, 3, 3, 0, 1, 7, 0, 0, 2, 1, 1, "timeout", "90");
+    const options = encode(Op.setOptions, 0, 1, 0, 3, 3, 60, 1, 7, 0, 0, 2, 1, 1, "timeout", "90");
     assert.deepEqual(wire.heard(), Buffer.concat([options, encode(Op.buildPathsWithResults, [`${x}!dev,out`], 2)]));
   });
 });
