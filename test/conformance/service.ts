@@ -51,10 +51,15 @@ function requestInfo(context: HandlerContext, requests: Any[]): ConformancePaylo
   return info;
 }
 
+/** Waits; an abort ends it with the signal's own reason, which says whether a deadline passed or somebody gave up. */
+async function pause(ms: number | undefined, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
+
 async function answerOnce(asked: UnaryResponseDefinition | undefined, context: HandlerContext, requests: Any[]) {
   setMetadata(asked, context);
   const info = requestInfo(context, requests);
-  if (asked !== undefined) await sleep(asked.responseDelayMs, undefined, { signal: context.signal });
+  if (asked !== undefined) await pause(asked.responseDelayMs, context.signal);
   if (asked?.response.case === "error") throw errorAskedFor(asked.response.value, info);
   const data = asked?.response.case === "responseData" ? asked.response.value : new Uint8Array();
   return { payload: { data, requestInfo: info } };
@@ -64,7 +69,7 @@ async function answerOnce(asked: UnaryResponseDefinition | undefined, context: H
 async function* answers(asked: StreamResponseDefinition | undefined, context: HandlerContext, requests: Any[]) {
   let info: ConformancePayload_RequestInfo | undefined = requestInfo(context, requests);
   for (const data of asked?.responseData ?? []) {
-    await sleep(asked?.responseDelayMs, undefined, { signal: context.signal });
+    await pause(asked?.responseDelayMs, context.signal);
     yield { payload: info === undefined ? { data } : { data, requestInfo: info } };
     info = undefined;
   }
@@ -128,7 +133,7 @@ async function* alternate(
     const info = answered && requests.length === 0 ? undefined : requestInfoFor(context, requests, answered);
     if (bytes === undefined)
       throw asked?.error === undefined ? undefined : errorAskedFor(asked.error, answered ? undefined : info);
-    await sleep(asked?.responseDelayMs, undefined, { signal: context.signal });
+    await pause(asked?.responseDelayMs, context.signal);
     answered = true;
     return { payload: info === undefined ? { data: bytes } : { data: bytes, requestInfo: info } };
   };

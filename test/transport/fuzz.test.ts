@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient } from "@connectrpc/connect";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import fc from "fast-check";
 import { connectTransport } from "../../src/transport/client.ts";
-import { encodeEnd } from "../../src/transport/messages.ts";
+import { encodeEnd, encodeResponseHead } from "../../src/transport/messages.ts";
 import { until } from "../contract/stalls.ts";
 import { memoryPair } from "../fakes/memory-session.ts";
 import { Trial } from "./gen/drvthru/transport/test/v1/test_pb.js";
@@ -55,4 +55,30 @@ test("a request damaged anywhere neither breaks nor hangs a served session", asy
     await attack(hurt, size, way);
   });
   await fc.assert(property, { numRuns: 250 });
+});
+
+test("an answer of random or damaged bytes fails its call, never the caller's program", async () => {
+  const header = new Headers({ "content-type": "application/proto" });
+  const answer = Buffer.concat([
+    encodeResponseHead({ status: 200, header }),
+    Uint8Array.of(2, 0, 0, 0, 2, 10, 0),
+    encodeEnd(),
+  ]);
+  const damaged = fc
+    .tuple(fc.nat(answer.length - 1), fc.integer({ min: 0, max: 255 }))
+    .map(([at, value]) => answer.with(at, value));
+  const property = fc.asyncProperty(fc.oneof(fc.uint8Array({ maxLength: 200 }), damaged), cut, async (bytes, size) => {
+    const pair = memoryPair({ readBytes: size });
+    const call = createClient(Trial, connectTransport(pair.client)).echo({});
+    const ended = call.then(
+      () => undefined,
+      error => assert.ok(error instanceof ConnectError, `a ConnectError, not ${error}`),
+    );
+    const stream = await pair.server.accept();
+    await stream?.write(bytes).catch(() => undefined);
+    await stream?.finish().catch(() => undefined);
+    await ended;
+    await pair.close();
+  });
+  await fc.assert(property, { numRuns: 300 });
 });
