@@ -18,9 +18,13 @@ export interface ServerLimits {
   readonly keepAlive: number;
   /** Most Put streams of one build. */
   readonly maxPutStreams: number;
-  /** Most daemon connections for uploads, of all builds. */
+  /** Most daemon connections for uploads, of everybody and of one owner. */
   readonly maxPutStores: number;
-  /** Most daemon connections for queries, and as many again for downloads. */
+  readonly maxPutStoresOfOwner: number;
+  /** Most daemon connections for downloads, of everybody and of one owner. */
+  readonly maxFetchStores: number;
+  readonly maxFetchStoresOfOwner: number;
+  /** Most daemon connections for the builder's own questions: nobody outside can make one wait. */
   readonly maxQueryStores: number;
   /** Most paths that one build names. */
   readonly maxNamedPaths: number;
@@ -43,7 +47,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxEventBytes: 64 * 1024 * 1024,
   keepAlive: 10_000,
   maxPutStreams: 4,
-  maxPutStores: 16,
+  maxPutStores: 32,
+  maxPutStoresOfOwner: 8,
+  maxFetchStores: 64,
+  maxFetchStoresOfOwner: 16,
   maxQueryStores: 16,
   maxNamedPaths: 250_000,
   stallTime: 30_000,

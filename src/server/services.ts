@@ -70,13 +70,13 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   const built = await BuiltPaths.open(join(dataFolder, "built-paths"));
   const queries = new Stores(openStore, limits.maxQueryStores);
   // A download lasts as long as its client's line is slow: it must not keep builds, or the lists of others, waiting.
-  const downloads = new Stores(openStore, limits.maxQueryStores);
+  const downloads = new Stores(openStore, limits.maxFetchStores, limits.maxFetchStoresOfOwner);
   const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, building, log, now });
   const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built });
   const upload = {
     builds,
     trustedKeys,
-    stores: new Stores(openStore, limits.maxPutStores),
+    stores: new Stores(openStore, limits.maxPutStores, limits.maxPutStoresOfOwner),
     transfers: new Transfers(limits),
     referenceTime: limits.stallTime,
     maxPutStreams: limits.maxPutStreams,
@@ -95,7 +95,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
-      .service(Cache, cacheService(builds, { closures, queries: downloads }))
+      .service(Cache, cacheService(builds, { closures, downloads }))
       .service(Status, statusService(status));
     more(router);
     return router.handlers;

@@ -46,32 +46,106 @@ function once(action: () => void): () => void {
   };
 }
 
+/** Permits for each of many: whoever takes all of their own holds up nobody else. */
+class Shares {
+  readonly #count: number;
+  readonly #used = new Map<string, { readonly permits: Permits; users: number }>();
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  async acquire(whose: string, signal: AbortSignal): Promise<() => void> {
+    const share = this.#used.get(whose) ?? { permits: new Permits(this.#count), users: 0 };
+    this.#used.set(whose, share);
+    share.users += 1;
+    const leave = once(() => {
+      share.users -= 1;
+      if (share.users === 0) this.#used.delete(whose);
+    });
+    try {
+      const release = await share.permits.acquire(signal);
+      return () => {
+        release();
+        leave();
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+}
+
 /** Conversations with the daemon, never more than a number at once. Each is closed after its use, and with it what it protected from collection. */
 export class Stores {
   readonly #open: OpenStore;
   readonly #permits: Permits;
+  readonly #shares: Shares;
 
-  constructor(open: OpenStore, count: number) {
+  /** `countOfOne`: how many of them those for whom they are used may have at once. */
+  constructor(open: OpenStore, count: number, countOfOne: number = count) {
     this.#open = open;
     this.#permits = new Permits(count);
+    this.#shares = new Shares(countOfOne);
   }
 
-  /** Uses a conversation of one's own. When the signal is aborted it is closed at once. */
-  async use<T>(signal: AbortSignal, work: (store: Store) => Promise<T>): Promise<T> {
-    const release = await this.#permits.acquire(signal);
+  /** Uses a conversation of one's own. When the signal is aborted it is closed at once. `whose`: out of the share of those. */
+  async use<T>(signal: AbortSignal, work: (store: Store) => Promise<T>, whose?: string): Promise<T> {
+    const { store, done } = await this.#take(signal, whose);
     try {
-      const store = await this.#open(signal);
-      const close = () => store.close();
-      signal.addEventListener("abort", close, { once: true });
-      try {
-        signal.throwIfAborted();
-        return await work(store);
-      } finally {
-        signal.removeEventListener("abort", close);
-        store.close();
-      }
+      return await work(store);
     } finally {
+      done();
+    }
+  }
+
+  /** Likewise, for what comes piece by piece. */
+  async *each<T>(
+    signal: AbortSignal,
+    work: (store: Store) => AsyncIterable<T>,
+    whose?: string,
+  ): AsyncGenerator<T, undefined> {
+    const { store, done } = await this.#take(signal, whose);
+    try {
+      yield* work(store);
+    } finally {
+      done();
+    }
+  }
+
+  async #take(signal: AbortSignal, whose: string | undefined): Promise<{ store: Store; done: () => void }> {
+    const release = await this.#permit(signal, whose);
+    let store: Store;
+    try {
+      store = await this.#open(signal);
+    } catch (error) {
       release();
+      throw error;
+    }
+    const close = () => store.close();
+    const done = () => {
+      signal.removeEventListener("abort", close);
+      close();
+      release();
+    };
+    signal.addEventListener("abort", close, { once: true });
+    if (!signal.aborted) return { store, done };
+    done();
+    throw signal.reason;
+  }
+
+  async #permit(signal: AbortSignal, whose: string | undefined): Promise<() => void> {
+    if (whose === undefined) return await this.#permits.acquire(signal);
+    const leave = await this.#shares.acquire(whose, signal);
+    try {
+      const release = await this.#permits.acquire(signal);
+      return once(() => {
+        release();
+        leave();
+      });
+    } catch (error) {
+      leave();
+      throw error;
     }
   }
 }

@@ -18,6 +18,11 @@ export function sameOwner(a: Owner, b: Owner): boolean {
   return a.client === b.client && a.credential.kind === b.credential.kind && a.credential.id === b.credential.id;
 }
 
+/** A text that two owners share only if they are the same. */
+export function ownerKey({ credential, client }: Owner): string {
+  return `${credential.kind} ${credential.id} ${client}`;
+}
+
 /**
  * Where the use of a build stands: reserved by Open, committed when the build leaves the queue, refunded when it never started or the builder
  * failed. Committed may become refunded by the builder's fault; refunded is final.

@@ -18,6 +18,8 @@ const MAX_LINE = 64 * 1024;
 /** Log lines that wait for a slow disk, in bytes; beyond it they are dropped. */
 const MAX_PENDING = 4 * 1024 * 1024;
 const PREFIX = 4;
+/** Events of which a build itself can make any number. All others are as many as its derivations. */
+const CHATTER: ReadonlySet<NewEvent["case"]> = new Set(["logLine", "derivationPhase", "progress"] as const);
 
 /**
  * The events of one build: records in a file, each the length of an encoded `BuildEvent` in 4 bytes, low byte first, and the event. Appending never
@@ -65,8 +67,8 @@ export class EventFile {
   /** Adds an event, unless the result is in. */
   append(event: NewEvent): void {
     if (this.#ended) return;
-    if (event.case !== "logLine") this.#push(event);
-    else if (this.#isFull()) this.#drop();
+    if (CHATTER.has(event.case) && this.#isFull()) this.#drop();
+    else if (event.case !== "logLine") this.#push(event);
     else this.#push({ ...event, value: { ...event.value, text: cut(event.value.text ?? "", MAX_LINE) } });
     if (event.case === "result") this.#ended = true;
   }

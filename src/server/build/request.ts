@@ -5,6 +5,7 @@ import {
   type BuildTarget as WireTarget,
 } from "../../../gen/drvthru/v1/build_pb.js";
 import { type BuildId, idFromBytes } from "../../lib/ids.ts";
+import { cleanLine } from "../../lib/terminal.ts";
 import { sha256 } from "../../nix/hash.ts";
 import { isDerivationPath, type StorePath } from "../../nix/store-path.ts";
 import { malformed, storePathFromWire } from "../path-infos.ts";
@@ -50,7 +51,7 @@ export function openRequestFromWire(wire: BuildOpenRequest): OpenRequest {
   return {
     build: buildIdFromWire(wire.buildId),
     insteadOf: wire.insteadOf.length === 0 ? undefined : buildIdFromWire(wire.insteadOf),
-    installable: wire.installable,
+    installable: cleanLine(wire.installable, MAX_INSTALLABLE),
     request,
     encoded,
     digest: sha256(encoded),

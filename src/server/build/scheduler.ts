@@ -92,6 +92,8 @@ export class Scheduler {
 
   /** All outputs are valid: a use, and no slot. */
   async #already(build: LiveBuild): Promise<void> {
+    // From here on its use is spent, also if it is cancelled before its end: its outputs can be fetched.
+    build.phase = "running";
     if (!(await this.#commit(build))) return;
     await new ReadyOutputs(build, this.#parts.queries).checkAll();
     await build.store.use(store => this.#parts.roots.keep(build.id, [...build.ready], store));

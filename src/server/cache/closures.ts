@@ -11,6 +11,8 @@ import { type Voucher, vouched } from "./vouch.ts";
 
 /** Infos that are remembered, of all builds: some 1 KiB each. */
 const MAX_INFOS = 400_000;
+/** Builds of which any are remembered. */
+const MAX_BUILDS = 256;
 
 interface Remembered {
   readonly byOutput: Map<StorePath, readonly PathInfo[]>;
@@ -50,7 +52,7 @@ export class Closures {
     const { all } = this.#remembered(id);
     let refused: ConnectError | undefined;
     // A client that comes again after a restart has its infos already, and asks for bytes at once.
-    for (const output of paths.every(path => all.has(path)) ? [] : outputs) {
+    for (const output of paths.every(path => all.has(path)) ? [] : await this.#valid(outputs, signal)) {
       try {
         for (const info of await this.of(found, output, signal)) all.set(info.path, info);
       } catch (error) {
@@ -65,13 +67,18 @@ export class Closures {
     });
   }
 
+  /** One question for all: a build may have more outputs than should be asked for one by one. */
+  async #valid(outputs: ReadonlySet<StorePath>, signal: AbortSignal): Promise<ReadonlySet<StorePath>> {
+    return await this.#queries.use(signal, store => store.validPaths([...outputs]));
+  }
+
   #remembered(id: BuildId): Remembered {
     const known = this.#known.get(id) ?? { byOutput: new Map(), all: new Map() };
     this.#known.delete(id);
     this.#known.set(id, known);
     let infos = [...this.#known.values()].reduce((sum, { all }) => sum + all.size, 0);
     for (const [oldest, { all }] of this.#known) {
-      if (infos <= MAX_INFOS || oldest === id) break;
+      if ((infos <= MAX_INFOS && this.#known.size <= MAX_BUILDS) || oldest === id) break;
       this.#known.delete(oldest);
       infos -= all.size;
     }
@@ -79,11 +86,14 @@ export class Closures {
   }
 }
 
-/** The outputs that Start has checked against their derivations: before that, a path that a client calls its output is only a claim. */
+/**
+ * The outputs that Start has checked against their derivations: before that, a path that a client calls its output is only a claim. And of a build
+ * whose use was given back nothing is to be had: it would be a build for nothing.
+ */
 function outputsOf(found: FoundBuild): { id: BuildId; outputs: ReadonlySet<StorePath> } {
   if ("live" in found) return { id: found.live.id, outputs: found.live.ready };
-  const { id, end, committedAt, request } = found.stored;
-  const targets = end !== undefined && committedAt !== undefined ? decodeRequest(request).targets : [];
+  const { id, end, use, request } = found.stored;
+  const targets = end !== undefined && use === "committed" ? decodeRequest(request).targets : [];
   return { id, outputs: new Set(targets.flatMap(target => [...target.outputs.values()])) };
 }
 

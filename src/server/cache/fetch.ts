@@ -6,6 +6,7 @@ import type {
 } from "../../../gen/drvthru/v1/cache_pb.js";
 import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
 import type { NarItem } from "../../nix/store.ts";
+import { ownerKey } from "../../tickets/use.ts";
 import type { FoundBuild } from "../build/builds.ts";
 import { MAX_BATCH, malformed, storePathFromWire } from "../path-infos.ts";
 import type { Stores } from "../stores.ts";
@@ -24,7 +25,7 @@ const MAX_PARTS = 1_000;
 /** What Fetch works with. */
 export interface FetchContext {
   readonly closures: Closures;
-  readonly queries: Stores;
+  readonly downloads: Stores;
 }
 
 /** Sends the NARs that each message asks for, in order, several small ones in a message. `first` is the message that named the build. */
@@ -32,34 +33,24 @@ export async function* fetchPaths(
   first: CacheFetchRequest,
   more: AsyncIterator<CacheFetchRequest>,
   found: FoundBuild,
-  { closures, queries }: FetchContext,
+  { closures, downloads }: FetchContext,
   signal: AbortSignal,
 ): AsyncGenerator<Response> {
   if (first.codec !== Codec.NONE && first.codec !== Codec.ZSTD) throw malformed("the codec is neither none nor zstd");
-  const release = Promise.withResolvers<void>();
-  const opened = Promise.withResolvers<Parameters<Parameters<Stores["use"]>[1]>[0]>();
-  const holding = queries.use(signal, async store => {
-    opened.resolve(store);
-    await release.promise;
-  });
-  holding.catch(opened.reject);
-  try {
-    const store = await opened.promise;
-    for (let request = first; ; ) {
-      if (request.items.length > MAX_BATCH) throw malformed(`at most ${MAX_BATCH} paths are asked for in a message`);
-      const paths = request.items.map(item => storePathFromWire(item.path));
-      const infos = await closures.infos(found, paths, signal);
-      for await (const response of packed(partsOf(store.nars(infos), first.codec))) {
-        if ("live" in found) found.live.downloadedBytes += bytesIn(response);
-        yield response;
-      }
-      const next = await more.next();
-      if (next.done) return;
-      request = next.value;
+  const owner = ownerKey("live" in found ? found.live.owner : found.stored.owner);
+  // A stream that asks for nothing holds no conversation with the daemon: there are not many.
+  for (let request = first; ; ) {
+    if (request.items.length > MAX_BATCH) throw malformed(`at most ${MAX_BATCH} paths are asked for in a message`);
+    const paths = request.items.map(item => storePathFromWire(item.path));
+    const infos = await closures.infos(found, paths, signal);
+    const parts = downloads.each(signal, store => partsOf(store.nars(infos), first.codec), owner);
+    for await (const response of infos.length > 0 ? packed(parts) : []) {
+      if ("live" in found) found.live.downloadedBytes += bytesIn(response);
+      yield response;
     }
-  } finally {
-    release.resolve();
-    await holding.catch(() => undefined);
+    const next = await more.next();
+    if (next.done) return;
+    request = next.value;
   }
 }
 

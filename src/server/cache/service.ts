@@ -18,7 +18,7 @@ export function cacheService(builds: Builds, context: FetchContext): ServiceImpl
     async *closure(request, call) {
       const principal = await principalOf(call);
       const found = builds.find(buildIdFromWire(request.buildId), principal);
-      if ("live" in found) builds.attach(found.live, connectionOf(call));
+      if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
       try {
         const infos = await context.closures.of(found, storePathFromWire(request.output), call.signal);
         for (const batch of batches(infos)) yield { infos: batch.map(pathInfoToWire) };
@@ -33,7 +33,7 @@ export function cacheService(builds: Builds, context: FetchContext): ServiceImpl
       const first = await more.next();
       if (first.done) throw malformed("the first message of Fetch names the build");
       const found = builds.find(buildIdFromWire(first.value.buildId), principal);
-      if ("live" in found) builds.attach(found.live, connectionOf(call));
+      if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
       try {
         yield* fetchPaths(first.value, more, found, context, call.signal);
       } catch (error) {

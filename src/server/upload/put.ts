@@ -5,6 +5,7 @@ import type { UploadPutRequest, UploadPutResponseSchema, UploadPutStart } from "
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { PublicKey } from "../../nix/signing-key.ts";
 import type { StorePath } from "../../nix/store-path.ts";
+import { ownerKey } from "../../tickets/use.ts";
 import type { LiveBuild } from "../build/live-build.ts";
 import { Channel } from "../channel.ts";
 import { refusalOf } from "../faults.ts";
@@ -129,13 +130,17 @@ class PutStream {
 
   async #add(): Promise<void> {
     if (!(await this.#feed.items.ready())) return;
-    await this.#context.stores.use(this.#signal, async store => {
-      for await (const path of store.add(this.#feed.items)) {
-        this.#build.inputs.present(path);
-        this.#transfer.done(path);
-        await this.registered.send(path);
-      }
-    });
+    await this.#context.stores.use(
+      this.#signal,
+      async store => {
+        for await (const path of store.add(this.#feed.items)) {
+          this.#build.inputs.present(path);
+          this.#transfer.done(path);
+          await this.registered.send(path);
+        }
+      },
+      ownerKey(this.#build.owner),
+    );
   }
 }
 
