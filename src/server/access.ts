@@ -4,7 +4,7 @@ import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { type EndpointId, parseId } from "../lib/ids.ts";
 import type { Session } from "../lib/stream.ts";
 import { sameOwner } from "../tickets/use.ts";
-import { type Gate, type Guest, type Principal, principalOf } from "./principal.ts";
+import { type Gate, type Guest, gateOf, type Principal, principalOf } from "./principal.ts";
 import { refuse } from "./refusal.ts";
 
 /** Bounds of the calls that come before `Present` is answered. */
@@ -13,13 +13,16 @@ export interface GateLimits {
   readonly maxWaiting: number;
   /** Milliseconds that one waits. */
   readonly maxWaitMs: number;
+  /** Most calls of `Present` itself: each has signatures to be checked, and whoever makes it is nobody yet. */
+  readonly maxKnocks: number;
 }
 
-const DEFAULTS: GateLimits = { maxWaiting: 32, maxWaitMs: 10_000 };
+const DEFAULTS: GateLimits = { maxWaiting: 32, maxWaitMs: 10_000, maxKnocks: 16 };
 
 /** Connect's `requestGate`: no body of a call is read before somebody is behind it. `Present` alone passes. */
 export async function requestGate(context: HandlerContext): Promise<void> {
-  if (context.method !== Tickets.method.present) await principalOf(context);
+  if (context.method === Tickets.method.present) gateOf(context).knock();
+  else await principalOf(context);
 }
 
 /** The gate that fits a session. Only a Unix socket makes an administrator: a network's session whose ends are not proven opens to nobody. */
@@ -34,6 +37,9 @@ function closedGate(): Gate {
   const refusal = () => refuse(Reason.NOT_PERMITTED, Code.Unauthenticated, "this connection does not prove its ends");
   return {
     ends: undefined,
+    knock: () => {
+      throw refusal();
+    },
     principal: () => Promise.reject(refusal()),
     settle: () => {
       throw refusal();
@@ -45,6 +51,7 @@ function closedGate(): Gate {
 export function administratorGate(): Gate {
   return {
     ends: undefined,
+    knock: () => undefined,
     principal: () => Promise.resolve({ kind: "administrator" }),
     settle: () => {
       throw new Error("the administrator's socket settles no guest");
@@ -62,10 +69,18 @@ class GuestGate implements Gate {
   readonly #limits: GateLimits;
   readonly #waiting = new Set<(guest: Guest) => void>();
   #guest: Guest | undefined;
+  #knocks = 0;
 
   constructor(ends: { peer: EndpointId; local: EndpointId }, limits: GateLimits) {
     this.ends = ends;
     this.#limits = limits;
+  }
+
+  knock(): void {
+    this.#knocks += 1;
+    if (this.#knocks <= this.#limits.maxKnocks) return;
+    const message = `Present was called more than ${this.#limits.maxKnocks} times on this connection`;
+    throw refuse(Reason.LIMIT, Code.ResourceExhausted, message);
   }
 
   principal(signal: AbortSignal): Promise<Principal> {

@@ -4,6 +4,8 @@ export interface ServerLimits {
   readonly maxConcurrentBuilds: number;
   /** Most builds that have not ended, of everybody. */
   readonly maxOpenBuilds: number;
+  /** Most builds of one ticket or trusted client that have not ended. */
+  readonly maxOpenBuildsOfCredential: number;
   /** Most builds of one owner that have not ended. */
   readonly maxOpenBuildsOfOwner: number;
   /** Ended builds that are kept. */
@@ -28,6 +30,8 @@ export interface ServerLimits {
   readonly maxQueryStores: number;
   /** Most paths that one build names. */
   readonly maxNamedPaths: number;
+  /** Most paths that all builds name together. */
+  readonly maxNamedPathsOfAll: number;
   /** An upload that brings no byte for this time is dropped. */
   readonly stallTime: number;
   /** An upload that brought no byte for this time is dropped when another build wants its path. */
@@ -40,6 +44,7 @@ export interface ServerLimits {
 export const DEFAULT_LIMITS: ServerLimits = {
   maxConcurrentBuilds: 1,
   maxOpenBuilds: 256,
+  maxOpenBuildsOfCredential: 128,
   maxOpenBuildsOfOwner: 64,
   keepBuilds: 100,
   recentBuilds: 20,
@@ -53,6 +58,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxFetchStoresOfOwner: 16,
   maxQueryStores: 16,
   maxNamedPaths: 250_000,
+  maxNamedPathsOfAll: 1_000_000,
   stallTime: 30_000,
   contestedStallTime: 3_000,
   daemonCancelTime: 100,

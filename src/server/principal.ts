@@ -31,6 +31,8 @@ export interface Guest {
 export interface Gate {
   /** Both ends of the session as its carrier proved them, or `undefined` where it proves none. */
   readonly ends: { readonly peer: EndpointId; readonly local: EndpointId } | undefined;
+  /** Somebody wants to be presented. Throws a refusal when that was too often. */
+  knock(): void;
   /** Waits for the principal, bounded in number and time. Throws a refusal. */
   principal(signal: AbortSignal): Promise<Principal>;
   /** The one principal of the session. Repeating the same is fine, another is refused. */

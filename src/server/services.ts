@@ -79,6 +79,8 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     stores: new Stores(openStore, limits.maxPutStores, limits.maxPutStoresOfOwner),
     transfers: new Transfers(limits),
     referenceTime: limits.stallTime,
+    // Longer, so that a path which waits for its references is not what is called idle.
+    idleTime: 2 * limits.stallTime,
     maxPutStreams: limits.maxPutStreams,
   };
   const status = {

@@ -2,6 +2,7 @@ import { open, type RootDatabase } from "lmdb";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
 import { FORMAT, newerState } from "./codec.ts";
+import { tooMany } from "./forget.ts";
 import { type Holder, isRunning, thisProcess } from "./holder.ts";
 import type { State } from "./state.ts";
 import { Tables } from "./tables.ts";
@@ -79,7 +80,7 @@ function stateOver(root: RootDatabase<unknown, string>): State {
     recent: limit => tables.recent(limit),
     forget: keep =>
       write(() => {
-        const old = tables.endedBeyond(keep);
+        const old = tables.endedCount() > keep ? tooMany(tables.ended(), keep) : [];
         for (const build of old) tables.removeEnded(build);
         return old.map(build => build.id);
       }),

@@ -39,7 +39,7 @@ export interface State {
   unfinished(): StoredBuild[];
   /** Ended builds, newest first. */
   recent(limit: number): StoredBuild[];
-  /** Forgets ended builds beyond the newest `keep`; says which. */
+  /** Forgets ended builds beyond `keep`, always of the credential that has most; says which. */
   forget(keep: number): Promise<BuildId[]>;
   close(): Promise<void>;
 }

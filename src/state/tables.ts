@@ -68,9 +68,13 @@ export class Tables {
     return this.#listed(this.#ended, { reverse: true, limit });
   }
 
-  /** Ended builds after the newest `keep`. */
-  endedBeyond(keep: number): StoredBuild[] {
-    return this.#listed(this.#ended, { reverse: true, offset: keep });
+  endedCount(): number {
+    return this.#ended.getKeysCount();
+  }
+
+  /** All ended builds, newest first. */
+  ended(): StoredBuild[] {
+    return this.#listed(this.#ended, { reverse: true });
   }
 
   putBuild(build: StoredBuild): void {

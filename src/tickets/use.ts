@@ -15,7 +15,12 @@ export interface Owner {
 
 /** Whether two owners are the same. */
 export function sameOwner(a: Owner, b: Owner): boolean {
-  return a.client === b.client && a.credential.kind === b.credential.kind && a.credential.id === b.credential.id;
+  return a.client === b.client && sameCredential(a.credential, b.credential);
+}
+
+/** Whether two credentials are the same. */
+export function sameCredential(a: Credential, b: Credential): boolean {
+  return a.kind === b.kind && a.id === b.id;
 }
 
 /** A text that two owners share only if they are the same. */

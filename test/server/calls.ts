@@ -16,6 +16,7 @@ export function randomId<Id extends BuildId | ClientId | TicketId | EndpointId>(
 
 /** What else an Open may say. */
 export interface OpenMore {
+  readonly installable?: string;
   readonly buildId?: Uint8Array;
   readonly outputs?: Readonly<Record<string, string>>;
   readonly options?: { readonly keepGoing?: boolean; readonly rebuild?: boolean };

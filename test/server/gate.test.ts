@@ -65,6 +65,16 @@ test("whoever never presents is refused when the time is over", async t => {
   await client.present({ proofs: proofs(me, seed(1)) });
 });
 
+test("attack: a connection guesses on: Present is answered as often as may be, and then no more", async t => {
+  const at = await door(t);
+  const client = at.guest(me, { maxKnocks: 2 });
+  const knock = async () => (await refusal(client.present({ proofs: proofs(me, seed(1)) }))).reason;
+  assert.deepEqual(
+    [await knock(), await knock(), await knock()],
+    ["CLIENT_NOT_TRUSTED", "CLIENT_NOT_TRUSTED", "LIMIT"],
+  );
+});
+
 test("a refused Present opens nothing", async t => {
   const at = await door(t);
   const client = at.guest(me, { maxWaitMs: 20 });

@@ -161,7 +161,12 @@ export class World {
   }
 
   connect(principal: Principal): Connected {
-    const gate: Gate = { ends: undefined, principal: async () => principal, settle: () => undefined };
+    const gate: Gate = {
+      ends: undefined,
+      knock: () => undefined,
+      principal: async () => principal,
+      settle: () => undefined,
+    };
     const pair = memoryPair();
     const handlers = this.services.handlers(() => undefined);
     serveConnection(pair.server, { handlers, gate, drain: this.drain.signal, log: this.log });

@@ -124,7 +124,7 @@ test("only the newest ended builds are kept, and unfinished ones always", async 
     state.recent(2).map(build => build.id),
     [id.build(1), id.build(2)],
   );
-  assert.deepEqual(await state.forget(1), [id.build(2), id.build(3)]);
+  assert.deepEqual(await state.forget(1), [id.build(3), id.build(2)]);
   assert.deepEqual(await state.forget(1), []);
   assert.deepEqual(
     state.buildsOf(keyOwner(1), 9).map(build => build.id),
@@ -133,6 +133,25 @@ test("only the newest ended builds are kept, and unfinished ones always", async 
   assert.deepEqual(
     state.unfinished().map(build => build.id),
     [id.build(4)],
+  );
+  await state.close();
+});
+
+test("attack: a guest ends a hundred builds to push out what others have still to fetch", async t => {
+  const state = await openState(folder(t));
+  await state.createTicket(ticket(1));
+  await state.reserve(request(1, ticketOwner(1, 1)), 1);
+  await state.commit(id.build(1), 1);
+  await state.finish(id.build(1), end(1));
+  for (let n = 2; n <= 100; n++) {
+    await state.reserve(request(n, keyOwner(2)), n);
+    if (n % 2 === 0) await state.commit(id.build(n), n);
+    await (n % 2 === 0 ? state.finish(id.build(n), end(n)) : state.refund(id.build(n), end(n)));
+  }
+  assert.equal((await state.forget(3)).length, 97);
+  assert.deepEqual(
+    state.recent(9).map(build => build.id),
+    [id.build(100), id.build(98), id.build(1)],
   );
   await state.close();
 });

@@ -6,13 +6,14 @@ import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { BuildId } from "../../lib/ids.ts";
 import type { OpenStore } from "../../nix/store.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
-import { type Owner, sameOwner } from "../../tickets/use.ts";
+import { type Owner, sameCredential, sameOwner } from "../../tickets/use.ts";
 import type { Connection } from "../connection.ts";
 import { refusalOf } from "../faults.ts";
 import type { ServerLimits } from "../limits.ts";
 import { Notice } from "../notice.ts";
 import type { Guest, Principal } from "../principal.ts";
 import { refuse } from "../refusal.ts";
+import type { Room } from "../upload/inputs.ts";
 import { brokenBy, cancelled } from "./endings.ts";
 import type { KeptBuilds } from "./kept-builds.ts";
 import { LiveBuild } from "./live-build.ts";
@@ -41,10 +42,12 @@ export class Builds {
   readonly #parts: BuildsParts;
   readonly #live = new Map<BuildId, LiveBuild>();
   readonly #opening = new Map<BuildId, Promise<unknown>>();
+  readonly #room: Room;
   #draining = false;
 
   constructor(parts: BuildsParts) {
     this.#parts = parts;
+    this.#room = { left: parts.limits.maxNamedPathsOfAll };
   }
 
   /** Builds that have not ended, in the order of their opening. */
@@ -114,10 +117,15 @@ export class Builds {
 
   #checkRoom(owner: Owner): void {
     this.checkTaking();
-    const { maxOpenBuilds, maxOpenBuildsOfOwner } = this.#parts.limits;
-    const own = this.live.filter(build => sameOwner(build.owner, owner)).length;
-    if (this.#live.size < maxOpenBuilds && own < maxOpenBuildsOfOwner) return;
-    const most = own < maxOpenBuildsOfOwner ? maxOpenBuilds : maxOpenBuildsOfOwner;
+    const { maxOpenBuilds, maxOpenBuildsOfCredential, maxOpenBuildsOfOwner } = this.#parts.limits;
+    // Client keys cost nothing: one ticket with many of them must not take all the room.
+    const shared = this.live.filter(({ owner: { credential } }) => sameCredential(credential, owner.credential));
+    const own = shared.filter(build => sameOwner(build.owner, owner)).length;
+    const most =
+      (own >= maxOpenBuildsOfOwner && maxOpenBuildsOfOwner) ||
+      (shared.length >= maxOpenBuildsOfCredential && maxOpenBuildsOfCredential) ||
+      (this.#live.size >= maxOpenBuilds && maxOpenBuilds);
+    if (most === false) return;
     throw refuse(Reason.LIMIT, Code.ResourceExhausted, `the builder has ${most} unfinished builds and takes no more`, {
       subject: String(most),
       fix: "try again when some have ended",
@@ -139,7 +147,14 @@ export class Builds {
       const { credential } = guest.owner;
       const ticket = credential.kind === "ticket" ? this.#parts.state.ticket(credential.id) : undefined;
       const maxUploadBytes = uploadLimit(guest.maxUploadBytes, ticket);
-      const own = { openedAt, events, openStore, maxNamedPaths: limits.maxNamedPaths, maxUploadBytes };
+      const own = {
+        openedAt,
+        events,
+        openStore,
+        maxNamedPaths: limits.maxNamedPaths,
+        room: this.#room,
+        maxUploadBytes,
+      };
       const live = new LiveBuild(request, guest, own);
       this.#live.set(id, live);
       log.info({ build: id, client: live.clientName, installable: live.installable }, "build opened");
@@ -246,6 +261,8 @@ export class Builds {
       );
     }
     build.events.append({ case: "result", value: result });
+    // Only then may a watch read the file without this one.
+    await build.events.flushed();
     this.#live.delete(build.id);
     this.changed.ring();
     log.info({ build: build.id, outcome: BuildOutcome[ending.outcome], refunded: ending.refund }, "build ended");

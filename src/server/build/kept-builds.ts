@@ -1,11 +1,11 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { BuildOutcome, BuildResultSchema } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { BuildId } from "../../lib/ids.ts";
-import type { State } from "../../state/state.ts";
+import type { State, StoredBuild } from "../../state/state.ts";
 import type { ServerLimits } from "../limits.ts";
 import { EventFile } from "./event-file.ts";
 import type { Roots } from "./roots.ts";
@@ -40,6 +40,13 @@ export class KeptBuilds {
         onError?.(error);
       },
     });
+  }
+
+  /** The events of a build as it is kept. A result that a full disk kept out of the file is added: without one a watch would never end. */
+  async endedEvents({ id, end }: StoredBuild): Promise<EventFile> {
+    const events = await this.events(id);
+    if (end !== undefined) events.append({ case: "result", value: fromBinary(BuildResultSchema, end.result) });
+    return events;
   }
 
   /** Fails and refunds what a restart found unfinished, and sweeps what belongs to no build. */

@@ -5,7 +5,7 @@ import type { Owner } from "../../tickets/use.ts";
 import type { Connection } from "../connection.ts";
 import type { Guest } from "../principal.ts";
 import { BuildStore } from "../stores.ts";
-import { Inputs } from "../upload/inputs.ts";
+import { Inputs, type Room } from "../upload/inputs.ts";
 import type { EventFile } from "./event-file.ts";
 import type { Waiting } from "./fair-queue.ts";
 import type { BuildRequest, OpenRequest } from "./request.ts";
@@ -51,7 +51,7 @@ export class LiveBuild implements Waiting {
     this.openedAt = own.openedAt;
     this.events = own.events;
     this.store = new BuildStore(own.openStore);
-    this.inputs = new Inputs({ maxPaths: own.maxNamedPaths, maxUploadBytes: own.maxUploadBytes });
+    this.inputs = new Inputs({ maxPaths: own.maxNamedPaths, all: own.room, maxUploadBytes: own.maxUploadBytes });
   }
 
   /** Aborted when the build has ended: all its uploads end. */
@@ -71,6 +71,7 @@ export class LiveBuild implements Waiting {
   end(reason: unknown): void {
     clearTimeout(this.grace);
     this.#ended.abort(reason);
+    this.inputs.forget();
     this.store.close();
   }
 }
@@ -81,5 +82,7 @@ export interface OwnParts {
   readonly events: EventFile;
   readonly openStore: OpenStore;
   readonly maxNamedPaths: number;
+  /** For named paths, of all builds. */
+  readonly room: Room;
   readonly maxUploadBytes: number | undefined;
 }

@@ -12,6 +12,8 @@ import { malformed, storePathFromWire } from "../path-infos.ts";
 
 const MAX_TARGETS = 1_024;
 const MAX_OUTPUTS = 256;
+/** Of all derivations together: a request is kept, and read again with every list of builds. */
+const MAX_ALL_OUTPUTS = 4_096;
 const MAX_OUTPUT_NAME = 128;
 const MAX_INSTALLABLE = 512;
 const OUTPUT_NAME = /^[0-9A-Za-z+\-._?=]+$/;
@@ -87,6 +89,9 @@ function encode(request: BuildRequest): Uint8Array {
 function buildRequestFromWire(wire: BuildOpenRequest): BuildRequest {
   if (wire.targets.length === 0 || wire.targets.length > MAX_TARGETS) {
     throw malformed(`a build has 1 to ${MAX_TARGETS} derivations, not ${wire.targets.length}`);
+  }
+  if (wire.targets.reduce((sum, { outputs }) => sum + outputs.length, 0) > MAX_ALL_OUTPUTS) {
+    throw malformed(`a build has at most ${MAX_ALL_OUTPUTS} outputs`);
   }
   const targets = wire.targets.map(targetFromWire);
   if (new Set(targets.map(target => target.drv)).size < targets.length) throw malformed("a derivation is named twice");

@@ -48,7 +48,7 @@ export function buildService({ builds, kept, scheduler, limits }: BuildContext):
 
     async *watch(request, call) {
       const found = await find(request.buildId, call);
-      const events = "live" in found ? found.live.events : await kept.events(found.stored.id);
+      const events = "live" in found ? found.live.events : await kept.endedEvents(found.stored);
       try {
         for await (const batch of events.watch(request.after, limits.keepAlive, call.signal)) yield { events: batch };
       } finally {

@@ -14,9 +14,21 @@ export interface Named {
   readonly proof: PathProof;
 }
 
+/** References of all paths of a build, for each path that it may name: many times what real ones have. */
+const REFERENCES_PER_PATH = 16;
+/** Signatures of trusted keys that are kept of a path. */
+const MAX_SIGNATURES = 4;
+
+/** Room for named paths that all builds share. */
+export interface Room {
+  left: number;
+}
+
 /** What bounds the inputs of one build. */
 export interface InputLimits {
   readonly maxPaths: number;
+  /** Of all builds together. */
+  readonly all: Room;
   /** Most bytes of NAR that may be received, or `undefined` for no limit. */
   readonly maxUploadBytes: number | undefined;
 }
@@ -30,6 +42,7 @@ export class Inputs {
   readonly arrived = new Notice();
   #received = 0;
   #lacking = 0;
+  #references = 0;
 
   constructor(limits: InputLimits) {
     this.#limits = limits;
@@ -54,11 +67,33 @@ export class Inputs {
       checkSame(earlier.info, info);
       return false;
     }
-    if (this.#named.size >= this.#limits.maxPaths) throw tooManyPaths(this.#limits.maxPaths);
+    const { maxPaths, all } = this.#limits;
+    if (this.#named.size >= maxPaths) throw tooMany(`${maxPaths} inputs`, maxPaths);
+    const most = maxPaths * REFERENCES_PER_PATH;
+    if (this.#references + info.references.length > most) throw tooMany(`${most} references of inputs`, most);
+    if (all.left === 0) throw tooMany("inputs as the builder has room for, with those of others", 0);
     checkReferences(info, this.#named);
-    this.#named.set(info.path, { info, proof: proofOf(info, trustedKeys) });
+    const proof = proofOf(info, trustedKeys);
+    this.#named.set(info.path, this.#kept(info, proof));
+    this.#references += info.references.length;
     this.#lacking += info.narSize;
+    all.left -= 1;
     return true;
+  }
+
+  /** Without what nobody needs again, and with references that share their text with the paths they mean: there may be millions. */
+  #kept(info: PathInfo, proof: PathProof): Named {
+    const { path, narHash, narSize, ca } = info;
+    const references = info.references.map(reference => this.#named.get(reference)?.info.path ?? path);
+    const kept = { path, narHash, narSize, references, signatures: [], ...(ca !== undefined && { ca }) };
+    if (proof.by === "content") return { info: kept, proof };
+    return { info: kept, proof: { by: "signature", signatures: proof.signatures.slice(0, MAX_SIGNATURES) } };
+  }
+
+  /** The build has ended: gives its room back. May be repeated. */
+  forget(): void {
+    this.#limits.all.left += this.#named.size;
+    this.#named.clear();
   }
 
   /** Those of these named paths that are not here for this build, and must be sent. Throws a refusal if that is more than it may send. */
@@ -131,8 +166,6 @@ export class Inputs {
   }
 }
 
-function tooManyPaths(limit: number) {
-  return refuse(Reason.LIMIT, Code.ResourceExhausted, `a build may have at most ${limit} inputs`, {
-    subject: String(limit),
-  });
+function tooMany(what: string, limit: number) {
+  return refuse(Reason.LIMIT, Code.ResourceExhausted, `a build may have at most ${what}`, { subject: String(limit) });
 }

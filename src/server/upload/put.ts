@@ -4,6 +4,7 @@ import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { UploadPutRequest, UploadPutResponseSchema, UploadPutStart } from "../../../gen/drvthru/v1/upload_pb.js";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { PublicKey } from "../../nix/signing-key.ts";
+import type { NarItem } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import { ownerKey } from "../../tickets/use.ts";
 import type { LiveBuild } from "../build/live-build.ts";
@@ -30,6 +31,8 @@ export interface PutContext {
   readonly trustedKeys: readonly PublicKey[];
   /** How long a path waits for its references on other streams of the build, in milliseconds. */
   readonly referenceTime: number;
+  /** How long a stream may hold a conversation with the daemon and neither send a path nor take an acknowledgement, in milliseconds. */
+  readonly idleTime: number;
 }
 
 /**
@@ -133,15 +136,39 @@ class PutStream {
     await this.#context.stores.use(
       this.#signal,
       async store => {
-        for await (const path of store.add(this.#feed.items)) {
+        for await (const path of store.add(this.#items())) {
           this.#build.inputs.present(path);
           this.#transfer.done(path);
-          await this.registered.send(path);
+          await this.#inTime(this.registered.send(path));
         }
       },
       ownerKey(this.#build.owner),
     );
   }
+
+  async *#items(): AsyncGenerator<NarItem> {
+    for (;;) {
+      const taken = await this.#inTime(this.#feed.items.take(1));
+      if (taken === undefined) return;
+      yield* taken;
+    }
+  }
+
+  /** For what the peer must do while a conversation with the daemon is held for it: there are few, and others wait for theirs. */
+  async #inTime<T>(wait: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => this.#fail(idle()), this.#context.idleTime);
+    try {
+      return await wait;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function idle() {
+  return refuse(Reason.UPLOAD_STALLED, Code.Aborted, "an upload stream stood still and was dropped", {
+    fix: "send the rest again",
+  });
 }
 
 /** Counts a build's Put streams. Throws a refusal if there are too many; else returns what ends the counting. */
