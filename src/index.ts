@@ -1,6 +1,6 @@
 /** The library: build on someone else's machine, and administrate a builder on this one. The command line uses nothing else. */
-export type { BuildRun } from "./client/build.ts";
 export { build } from "./client/build.ts";
+export type { BuildRun } from "./client/build-run.ts";
 export type {
   BuilderClient,
   BuilderStatus,

@@ -1,4 +1,4 @@
-import type { BuildRun } from "../client/build.ts";
+import type { BuildRun } from "../client/build-run.ts";
 import type { BuildEvent } from "../client/events.ts";
 import { BuildFailure, type BuildReport } from "../client/report.ts";
 import { ExitCode, exitCodeOf } from "./exit.ts";

@@ -1,22 +1,13 @@
 import { setTimeout } from "node:timers/promises";
 import { openDaemon } from "../nix/daemon/open.ts";
+import type { BuildRun } from "./build-run.ts";
 import type { BuildEvent } from "./events.ts";
 import { dialIroh } from "./iroh.ts";
 import { runNix } from "./plan/nix-process.ts";
-import type { BuildReport } from "./report.ts";
 import type { BuildRequest } from "./request.ts";
 import { createChannel } from "./run/channel.ts";
 import type { Surroundings } from "./run/job.ts";
 import { runBuild } from "./run/run.ts";
-
-/**
- * A build under way. Iterate once for its events; the iteration ends after `summary` and does not throw. Leaving the loop early does not
- * cancel: abort the request's signal for that.
- */
-export interface BuildRun extends AsyncIterable<BuildEvent> {
-  /** Resolves when every output is valid here. Rejects with a `Failure`; with a `BuildFailure` if the build ran on the builder and failed. */
-  readonly result: Promise<BuildReport>;
-}
 
 /** Builds on someone else's machine: evaluates here, sends what is missing, builds there, imports the outputs here. Starts at once. */
 export function build(request: BuildRequest): BuildRun {

@@ -1,4 +1,6 @@
+import type { BuildRun } from "./build-run.ts";
 import type { BuildOutcome, PlannedDerivation } from "./report.ts";
+import type { BuildRequest } from "./request.ts";
 
 /** What a connection was accepted as and what it may do. */
 export interface Principal {
@@ -132,6 +134,8 @@ export interface BuilderStatus {
 export interface BuilderClient extends AsyncDisposable {
   /** What the builder accepted this connection as; absent for its administrator on this machine. */
   readonly principal: Principal | undefined;
+  /** Builds on this builder, over connections of its own: it goes on when this one breaks or is closed. Starts at once. */
+  build(request: Omit<BuildRequest, "target" | "clientKeyFile">): BuildRun;
   status(options?: { signal?: AbortSignal | undefined }): Promise<BuilderStatus>;
   /** At once and after each change, until the loop is left or the signal fires. */
   watchStatus(options?: { signal?: AbortSignal | undefined }): AsyncIterable<BuilderStatus>;

@@ -12,11 +12,12 @@ const CALL = { timeoutMs: 30_000 };
 export function builderClient(
   services: Services,
   principal: Principal | undefined,
-  close: () => Promise<void>,
+  { build: start, close }: Pick<BuilderClient, "build" | "close">,
 ): BuilderClient {
   const { build, status } = services;
   return {
     principal,
+    build: start,
     status: ({ signal } = {}) =>
       asking("asking for its status", async () => {
         const answer = await status.get({}, { ...CALL, ...(signal && { signal }) });

@@ -1,4 +1,7 @@
+import { Failure } from "../lib/failure.ts";
 import { unixSession } from "../transport/unix.ts";
+import { build } from "./build.ts";
+import type { BuildRun } from "./build-run.ts";
 import type { BuilderClient } from "./builder.ts";
 import { builderClient } from "./client.ts";
 import { openConnection } from "./connection/connection.ts";
@@ -22,10 +25,21 @@ export async function connect({ target, clientKeyFile, signal }: ConnectOptions)
   if (signal?.aborted) throw cancelled(signal.reason);
   if ("local" in target) {
     const session = unixSession(await findLocalBuilder(socketCandidates(target.local, process.env)));
-    return builderClient(servicesOf(session), undefined, () => session.close());
+    return builderClient(servicesOf(session), undefined, { build: refuseBuild, close: () => session.close() });
   }
   const destination = parseTarget(target);
   const identity = await loadIdentity(clientKeyFile, process.env);
   const connection = await openConnection(dialIroh, destination, identity, { signal });
-  return builderClient(connection.services, connection.principal, connection.close);
+  const { services, principal, close } = connection;
+  return builderClient(services, principal, { build: request => build({ ...request, target, clientKeyFile }), close });
+}
+
+function refuseBuild(): BuildRun {
+  const message = "the administrator's socket starts no builds: they are charged to a ticket or a client key";
+  const result = Promise.reject(
+    new Failure("usage", "this machine", message, { fix: "make a ticket, and connect with that" }),
+  );
+  // Asked for or not, it is no crash.
+  result.catch(() => undefined);
+  return { result, async *[Symbol.asyncIterator]() {} };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { showBuild } from "../../src/cli/build-output.ts";
-import type { BuildRun } from "../../src/client/build.ts";
+import type { BuildRun } from "../../src/client/build-run.ts";
 import type { BuildEvent } from "../../src/client/events.ts";
 import { BuildFailure, type BuildReport } from "../../src/client/report.ts";
 import { testIo } from "./io.ts";

@@ -70,7 +70,7 @@ function administrator(asked: unknown[] = []): BuilderClient {
   });
   const { client, server } = memoryPair({ calls: "one" });
   serveSession(server, router.handlers);
-  return builderClient(servicesOf(client), undefined, () => client.close());
+  return builderClient(servicesOf(client), undefined, { build: () => assert.fail(), close: () => client.close() });
 }
 
 test("a program administrates tickets as plain data", async () => {

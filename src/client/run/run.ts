@@ -28,13 +28,14 @@ export async function runBuild(
   checkFetches(request.narFetches);
   const destination = request.target && parseTarget(request.target);
   const ledger = createLedger();
-  const store = await around.openStore(signal);
+  let store: Store | undefined;
   try {
+    store = await around.openStore(signal);
     return await liveIn(store, { request, around, emit, signal, destination, ledger });
   } catch (error) {
     throw signal.aborted ? cancelled(signal.reason) : toFailure(error, "building");
   } finally {
-    store.close();
+    store?.close();
   }
 }
 
