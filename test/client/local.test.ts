@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { chmod, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -40,4 +40,18 @@ test("if none answers the error lists where it looked, why not, and how to start
     assert.match(error.fix ?? "", /drv-thru serve/);
     return true;
   });
+});
+
+test("a socket that this user may not open says as whom to run, unless another builder answers", async t => {
+  if (process.getuid?.() === 0) return t.skip("root may open every socket");
+  const folder = await temporaryFolder(t);
+  const [closed, open] = [join(folder, "closed.sock"), join(folder, "open.sock")];
+  for (const socket of [closed, open]) {
+    const server = createServer().listen(socket);
+    t.after(() => server.close());
+    await once(server, "listening");
+  }
+  await chmod(closed, 0);
+  assert.equal(await findLocalBuilder([closed, open]), open);
+  await assert.rejects(findLocalBuilder([closed]), { code: "not-permitted", reason: "socket-permission" });
 });

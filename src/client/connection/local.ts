@@ -30,12 +30,14 @@ export function socketCandidates({ dataDir }: LocalTarget, env: Environment): st
 /** The first candidate on which a builder answers. Throws a `Failure` that lists where it looked. */
 export async function findLocalBuilder(candidates: readonly string[]): Promise<string> {
   const looked: string[] = [];
+  let forbidden: string | undefined;
   for (const path of candidates) {
     const trouble = await tryConnect(path);
     if (trouble === undefined) return path;
-    if (trouble === "EACCES") throw await notAllowed(path);
+    if (trouble === "EACCES" && (await isVisible(path))) forbidden ??= path;
     looked.push(`  ${path}: ${TROUBLES[trouble] ?? trouble}`);
   }
+  if (forbidden !== undefined) throw await notAllowed(forbidden);
   throw new Failure(
     "unreachable",
     "this machine",
@@ -49,6 +51,7 @@ export async function findLocalBuilder(candidates: readonly string[]): Promise<s
 
 const TROUBLES: Readonly<Record<string, string>> = {
   ENOENT: "not there",
+  EACCES: "in a folder that is closed to you (as root you may look)",
   ECONNREFUSED: "nobody answers (it was not stopped cleanly, or is not up yet)",
   ENOTSOCK: "not a socket",
 };
@@ -66,6 +69,13 @@ async function tryConnect(path: string): Promise<string | undefined> {
   } finally {
     socket.destroy();
   }
+}
+
+async function isVisible(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false, // the folder is closed: nobody can say whether a builder is in it
+  );
 }
 
 async function notAllowed(path: string): Promise<Failure> {
