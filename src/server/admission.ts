@@ -23,26 +23,40 @@ export type PathProof =
 /** Algorithms for which nobody can make two contents of one hash. */
 const STRONG = new Set(["sha256", "sha512"]);
 
+/** Signatures of a path that are tried: each costs time, and a peer may send many under a name that is trusted. */
+const MAX_TRIED = 4;
+
 /** How this path can prove itself. Throws a refusal if it cannot. */
 export function proofOf(info: PathInfo, trustedKeys: readonly PublicKey[]): PathProof {
+  const content = contentProof(info);
+  if (typeof content !== "string") return { by: "content", required: content };
   const signatures = trustedSignatures(info, trustedKeys);
   if (signatures.length > 0) return { by: "signature", signatures };
-  if (info.ca === undefined)
-    throw unproven(info, "it has no content address, and no key that the builder's Nix trusts has signed it");
-  const weak = weakness(info.ca);
-  if (weak !== undefined) throw unproven(info, `its content address is of a kind that proves nothing here: ${weak}`);
-  if (info.references.includes(info.path)) throw unproven(info, "it is content-addressed and refers to itself");
-  const required = provingHashOf(info);
-  if (isDerivationPath(info.path) && !info.ca.startsWith("text:")) throw unproven(info, "a derivation must be a text");
-  if (required.over === "nar" && required.hash.algorithm === "sha256" && required.hash.hex !== info.narHash) {
-    throw unproven(info, "its content address speaks of another NAR hash");
+  throw unproven(info, content);
+}
+
+/** The hash that proves a path by its content, or why none does. */
+function contentProof(info: PathInfo): RequiredHash | string {
+  const { ca, path, references, narHash } = info;
+  if (ca === undefined) return "it has no content address, and no key that the builder's Nix trusts has signed it";
+  const weak = weakness(ca);
+  if (weak !== undefined) return `its content address is of a kind that proves nothing here: ${weak}`;
+  if (references.includes(path)) return "it is content-addressed and refers to itself";
+  const required = requiredOf(info);
+  if (required === undefined) return "its path does not follow from its content address, references and name";
+  if (isDerivationPath(path) && !ca.startsWith("text:")) return "a derivation must be a text";
+  const { over, hash } = required;
+  if (over === "nar" && hash.algorithm === "sha256" && hash.hex !== narHash) {
+    return "its content address speaks of another NAR hash";
   }
-  return { by: "content", required };
+  return required;
 }
 
 /** Those signatures of a path that a trusted key has truly made. */
 export function trustedSignatures(info: PathInfo, trustedKeys: readonly PublicKey[]): string[] {
-  return info.signatures.filter(text => signerOf({ ...info, signatures: [text] }, trustedKeys) !== undefined);
+  const names = new Set(trustedKeys.map(key => `${key.name}:`));
+  const tried = info.signatures.filter(text => names.has(text.slice(0, text.indexOf(":") + 1))).slice(0, MAX_TRIED);
+  return tried.filter(text => signerOf({ ...info, signatures: [text] }, trustedKeys) !== undefined);
 }
 
 function weakness(text: string): string | undefined {
@@ -52,14 +66,13 @@ function weakness(text: string): string | undefined {
   return STRONG.has(ca.hash.algorithm) ? undefined : ca.hash.algorithm;
 }
 
-function provingHashOf(info: PathInfo): RequiredHash {
+function requiredOf(info: PathInfo): RequiredHash | undefined {
   try {
-    const required = provingHash(info);
-    if (required !== undefined) return required;
+    return provingHash(info);
   } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
+    if (error instanceof FormatError) return undefined;
+    throw error;
   }
-  throw unproven(info, "its name does not follow from its content address, references and name");
 }
 
 function unproven(info: PathInfo, why: string): ConnectError {

@@ -65,7 +65,10 @@ export class Channel<T> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T> {
-    for (let taken = await this.take(1); taken !== undefined; taken = await this.take(1)) yield* taken;
+    // Not `yield*`: Node's streams throw into what they read, which an array's iterator does not take.
+    for (let taken = await this.take(1); taken !== undefined; taken = await this.take(1)) {
+      for (const value of taken) yield value;
+    }
   }
 
   #wakeReader(): void {

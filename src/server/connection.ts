@@ -4,6 +4,8 @@ import { type ContextKey, createContextKey, type HandlerContext } from "@connect
 export interface Connection {
   /** Aborted when the connection has ended. */
   readonly ended: AbortSignal;
+  /** The peer's endpoint id, where the carrier proves one. */
+  readonly peer?: string | undefined;
 }
 
 /** Holds the call's connection; whoever serves a session puts it into the context values. */

@@ -18,7 +18,7 @@ export interface ConnectionParts {
 /** Answers the calls of one connection, behind its gate. */
 export function serveConnection(session: Session, { handlers, gate, drain, log }: ConnectionParts): ServedSession {
   const ended = new AbortController();
-  const connection: Connection = { ended: ended.signal };
+  const connection: Connection = { ended: ended.signal, peer: session.peer };
   const served = serveSession(session, handlers, {
     contextValues: () => createContextValues().set(gateKey, gate).set(connectionKey, connection),
     drain,

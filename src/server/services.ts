@@ -23,6 +23,7 @@ import { BuiltPaths } from "./cache/built-paths.ts";
 import { Closures } from "./cache/closures.ts";
 import { cacheService } from "./cache/service.ts";
 import type { ServerLimits } from "./limits.ts";
+import { logRefusals } from "./log-refusals.ts";
 import { shieldErrors } from "./refusal.ts";
 import { statusService } from "./status.ts";
 import { Stores } from "./stores.ts";
@@ -82,6 +83,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     // Longer, so that a path which waits for its references is not what is called idle.
     idleTime: 2 * limits.stallTime,
     maxPutStreams: limits.maxPutStreams,
+    log,
   };
   const status = {
     ...parts,
@@ -93,11 +95,15 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     keepAlive: limits.keepAlive,
   };
   const handlers = (more: (router: ConnectRouter) => void) => {
-    const router = createConnectRouter({ ...routerOptions, requestGate, interceptors: [shieldErrors(log)] });
+    const router = createConnectRouter({
+      ...routerOptions,
+      requestGate,
+      interceptors: [logRefusals(log), shieldErrors(log)],
+    });
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
-      .service(Cache, cacheService(builds, { closures, downloads }))
+      .service(Cache, cacheService(builds, { closures, downloads, log }))
       .service(Status, statusService(status));
     more(router);
     return router.handlers;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { zstdCompressSync } from "node:zlib";
+import { constants, createZstdCompress, zstdCompressSync } from "node:zlib";
 import { Codec } from "../../gen/drvthru/v1/common_pb.js";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import { generateSecretKey, signPath } from "../../src/nix/signing-key.ts";
@@ -201,6 +202,35 @@ test("a zstd bomb is cut at the announced size", async t => {
   const { build } = await guest.build.get({ buildId });
   assert.ok(Number(build?.uploadedBytes) <= small.info.narSize);
 });
+
+test("a zstd window of 8 MiB is taken, a larger one is refused", async t => {
+  const builder = await world(t);
+  const content = sourcePath("windowed", randomBytes(100_000));
+  for (const [windowLog, answer] of [
+    [24, "MALFORMED"],
+    [23, "taken"],
+  ] as const) {
+    const guest = await builder.anyone();
+    const buildId = await open(guest, [derivation({ name: "window" })]);
+    // Without a known size the frame says the window in its head.
+    const compressor = createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: windowLog } });
+    const bytes = readAll(compressor);
+    compressor.end(content.nar);
+    async function* requests() {
+      yield putStart(buildId, Codec.ZSTD);
+      yield putPaths([content]);
+      for (const piece of await bytes) yield putData(piece);
+    }
+    const sent = (async () => {
+      for await (const _ of guest.upload.put(requests()));
+    })();
+    assert.equal(await refused(sent), answer);
+  }
+});
+
+async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  return await Array.fromAsync(stream);
+}
 
 test("bytes that nobody announced are refused", async t => {
   const builder = await world(t);

@@ -271,6 +271,36 @@ test("of two targets one fails: with keep going the other is built and can be fe
   assert.equal((await closure(guest, buildId, good.outputs["out"] ?? "")).length, 1);
 });
 
+test("a rebuild of what was never built builds first and then compares", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone();
+  const drv = derivation({ name: "again" });
+  let runs = 0;
+  builder.nix.script(drv.info.path, async () => {
+    runs += 1;
+    return runs < 3 ? undefined : { status: "not-deterministic", message: "the output differs" };
+  });
+  const rebuild = { options: { rebuild: true } };
+  assert.equal(await outcomeOf(guest, await begin(guest, [drv], [], rebuild)), "BUILT");
+  assert.equal(runs, 2);
+  assert.equal(await outcomeOf(guest, await begin(guest, [drv], [], rebuild)), "NOT_DETERMINISTIC");
+});
+
+for (const [status, message, outcome] of [
+  ["timed-out", "timed out after 3 seconds", "TIMED_OUT"],
+  ["output-rejected", "hash mismatch in fixed-output derivation", "HASH_MISMATCH"],
+  ["output-rejected", "output refers to what it may not", "FAILED"],
+  ["permanent-failure", "hash mismatch in fixed-output derivation, says the log", "FAILED"],
+] as const) {
+  test(`a target that Nix calls ${status} with "${message}" is ${outcome}`, async t => {
+    const builder = await world(t);
+    const guest = await builder.anyone();
+    const drv = derivation({ name: "failing" });
+    builder.nix.script(drv.info.path, async () => ({ status, message }));
+    assert.equal(await outcomeOf(guest, await begin(guest, [drv])), outcome);
+  });
+}
+
 test("outputs that are valid already cost a use and no slot", async t => {
   const builder = await world(t);
   const ticket = await builder.ticket({ uses: undefined });

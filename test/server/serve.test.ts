@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { pino } from "pino";
 import { Status } from "../../gen/drvthru/v1/status_pb.js";
@@ -72,7 +73,8 @@ test("a second builder on the same data folder is refused", { skip }, async t =>
 /** Runs `drv-thru serve` in a process of its own until it says what it is, then ends it. */
 async function served(dataFolder: string, bind: string): Promise<{ endpointId: string; addresses: string[] }> {
   const flags = ["--data-dir", dataFolder, "--relay", "none", "--bind", bind, "--json"];
-  const child = spawn("scripts/drv-thru", ["serve", ...flags], { stdio: ["ignore", "pipe", "ignore"] });
+  const program = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, "serve", ...flags], { stdio: ["ignore", "pipe", "ignore"] });
   const [line] = await once(child.stdout, "data");
   child.kill("SIGTERM");
   await once(child, "exit");

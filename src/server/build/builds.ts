@@ -250,7 +250,7 @@ export class Builds {
       at,
       result: toBinary(BuildResultSchema, result),
       uploadedBytes: build.inputs.received,
-      downloadedBytes: build.downloadedBytes,
+      downloadedBytes: build.downloaded.bytes,
     };
     try {
       await (ending.refund ? state.refund(build.id, end) : state.finish(build.id, end));

@@ -36,7 +36,7 @@ export class LiveBuild implements Waiting {
   startedAt: number | undefined;
   position = 0;
   putStreams = 0;
-  downloadedBytes = 0;
+  readonly downloaded = { paths: 0, bytes: 0 };
   /** Settles when the result is kept and told. */
   finished: Promise<void> | undefined;
   readonly #ended = new AbortController();

@@ -78,7 +78,7 @@ export function liveRecord(build: LiveBuild): BuildRecord {
     ...times({ openedAt: build.openedAt, queuedAt: build.queuedAt, startedAt: build.startedAt }),
     queuePosition: build.phase === "queued" ? build.position : 0,
     uploadedBytes: BigInt(build.inputs.received),
-    downloadedBytes: BigInt(build.downloadedBytes),
+    downloadedBytes: BigInt(build.downloaded.bytes),
     rebuild: build.request.rebuild,
     targets: targetsToWire(build.request),
   });

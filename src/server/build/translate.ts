@@ -12,6 +12,7 @@ export class Translator {
   readonly #activities = new Map<bigint, { readonly number: bigint; readonly path: string }>();
   readonly #builds = new Set<bigint>();
   #last = 0n;
+  #counts = "";
 
   /** The event, or `undefined` for what nobody needs to know. */
   translate(event: StoreEvent): NewEvent | undefined {
@@ -54,7 +55,11 @@ export class Translator {
       return { case: "derivationPhase", value: { activity: number, phase: cut(String(fields[0] ?? ""), MAX_PHASE) } };
     }
     if (type !== RESULT.progress || !this.#builds.has(activity)) return undefined;
-    const [done, expected, running, failed] = fields.map(count);
+    const counts = fields.slice(0, 4).map(count);
+    // Nix repeats itself.
+    if (counts.join() === this.#counts) return undefined;
+    this.#counts = counts.join();
+    const [done, expected, running, failed] = counts;
     return {
       case: "progress",
       value: { done: done ?? 0n, expected: expected ?? 0n, running: running ?? 0n, failed: failed ?? 0n },

@@ -45,7 +45,7 @@ export async function* fetchPaths(
     const infos = await closures.infos(found, paths, signal);
     const parts = downloads.each(signal, store => partsOf(store.nars(infos), first.codec), owner);
     for await (const response of infos.length > 0 ? packed(parts) : []) {
-      if ("live" in found) found.live.downloadedBytes += bytesIn(response);
+      if ("live" in found) count(found.live.downloaded, response);
       yield response;
     }
     const next = await more.next();
@@ -89,8 +89,10 @@ async function* packed(parts: AsyncIterable<Part>): AsyncGenerator<Response> {
   if (message.length > 0) yield { parts: message };
 }
 
-function bytesIn(response: Response): number {
-  let bytes = 0;
-  for (const { part } of response.parts ?? []) if (part?.case === "data") bytes += part.value?.length ?? 0;
-  return bytes;
+/** Adds what a message carries. */
+export function count(served: { paths: number; bytes: number }, { parts = [] }: Response): void {
+  for (const { part } of parts) {
+    if (part?.case === "end") served.paths += 1;
+    if (part?.case === "data") served.bytes += part.value?.length ?? 0;
+  }
 }

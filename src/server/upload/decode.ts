@@ -38,15 +38,19 @@ async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   }
 }
 
-/** Remembers the source's own error, which the decoder would hide. */
+/** Remembers the source's own error, which the decoder would hide; not the decoder's, which Node throws into what it reads. */
 async function* watch(
   source: AsyncIterable<Uint8Array>,
   onError: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    yield* source;
-  } catch (error) {
-    onError(error);
-    throw error;
-  }
+  const pieces = source[Symbol.asyncIterator]();
+  const next = async () => {
+    try {
+      return await pieces.next();
+    } catch (error) {
+      onError(error);
+      throw error;
+    }
+  };
+  for (let piece = await next(); !piece.done; piece = await next()) yield piece.value;
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { PathInfo } from "../../nix/path-info.ts";
@@ -7,6 +8,9 @@ import type { StorePath } from "../../nix/store-path.ts";
 import { checkReferences, checkSame, isHere, type PathProof, proofOf } from "../admission.ts";
 import { Notice } from "../notice.ts";
 import { refuse } from "../refusal.ts";
+
+/** Infos between two turns of others. */
+const TURN = 64;
 
 /** A path that a build has named, and how its bytes must prove it. */
 export interface Named {
@@ -40,12 +44,19 @@ export class Inputs {
   readonly #limits: InputLimits;
   /** Rings when a path became present. */
   readonly arrived = new Notice();
+  readonly #unprotected: StorePath[] = [];
   #received = 0;
   #lacking = 0;
   #references = 0;
+  #forgotten = false;
 
   constructor(limits: InputLimits) {
     this.#limits = limits;
+  }
+
+  /** How many paths the build has named. */
+  get named(): number {
+    return this.#named.size;
   }
 
   /** Bytes of NAR received so far. */
@@ -53,19 +64,24 @@ export class Inputs {
     return this.#received;
   }
 
-  /** Admits infos, references first, and protects their paths from collection. Says which of them the build has not named before. Throws a refusal. */
-  async name(infos: readonly PathInfo[], trustedKeys: readonly PublicKey[], store: Store): Promise<StorePath[]> {
-    const fresh = infos.filter(info => this.#admit(info, trustedKeys)).map(info => info.path);
+  /** Admits infos, references first, and protects their paths from collection. Throws a refusal. */
+  async name(infos: readonly PathInfo[], trustedKeys: readonly PublicKey[], store: Store): Promise<void> {
+    for (const [index, info] of infos.entries()) {
+      // Proofs take time: others have their turn between them.
+      if (index % TURN === TURN - 1) await setImmediate();
+      if (this.#forgotten) throw new Error("the build has ended");
+      this.#admit(info, trustedKeys);
+    }
+    const fresh = this.#unprotected.splice(0);
     // Before anybody asks whether they are valid: what is valid then stays so.
     if (fresh.length > 0) await store.addTempRoots(fresh);
-    return fresh;
   }
 
-  #admit(info: PathInfo, trustedKeys: readonly PublicKey[]): boolean {
+  #admit(info: PathInfo, trustedKeys: readonly PublicKey[]): void {
     const earlier = this.#named.get(info.path);
     if (earlier !== undefined) {
       checkSame(earlier.info, info);
-      return false;
+      return;
     }
     const { maxPaths, all } = this.#limits;
     if (this.#named.size >= maxPaths) throw tooMany(`${maxPaths} inputs`, maxPaths);
@@ -75,10 +91,10 @@ export class Inputs {
     checkReferences(info, this.#named);
     const proof = proofOf(info, trustedKeys);
     this.#named.set(info.path, this.#kept(info, proof));
+    this.#unprotected.push(info.path);
     this.#references += info.references.length;
     this.#lacking += info.narSize;
     all.left -= 1;
-    return true;
   }
 
   /** Without what nobody needs again, and with references that share their text with the paths they mean: there may be millions. */
@@ -92,6 +108,7 @@ export class Inputs {
 
   /** The build has ended: gives its room back. May be repeated. */
   forget(): void {
+    this.#forgotten = true;
     this.#limits.all.left += this.#named.size;
     this.#named.clear();
   }

@@ -1,4 +1,5 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Logger } from "pino";
 import type { Upload, UploadMissingRequest } from "../../../gen/drvthru/v1/upload_pb.js";
 import type { Builds } from "../build/builds.ts";
 import type { LiveBuild } from "../build/live-build.ts";
@@ -13,6 +14,7 @@ import { enterPut, type PutContext, put } from "./put.ts";
 export interface UploadContext extends PutContext {
   readonly builds: Builds;
   readonly maxPutStreams: number;
+  readonly log: Logger;
 }
 
 /** The service `Upload`: what a build needs and the builder lacks. */
@@ -26,12 +28,15 @@ export function uploadService(context: UploadContext): ServiceImpl<typeof Upload
     async *missing(requests, call) {
       let build: LiveBuild | undefined;
       let answered = 0;
+      let lacking = 0;
       for await (const request of requests) {
         build ??= await find(request.buildId, call);
         const paths = await missing(request, build, context);
         answered += request.paths.length;
+        lacking += paths.length;
         yield { paths, answered: BigInt(answered) };
       }
+      if (build) context.log.info({ build: build.id, named: answered, missing: lacking }, "inputs named");
     },
 
     async *put(requests, call) {
@@ -43,6 +48,7 @@ export function uploadService(context: UploadContext): ServiceImpl<typeof Upload
       const leave = enterPut(build, context.maxPutStreams);
       try {
         yield* put(start, more, build, context, call.signal);
+        context.log.info({ build: build.id, uploadedBytes: build.inputs.received }, "inputs received");
       } finally {
         leave();
       }
