@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -75,6 +75,23 @@ test("a program on a host gets the signal, the input and the environment it is s
     await waiting.until(/waiting/);
     await waiting.signal("SIGINT");
     assert.deepEqual(await waiting.ended, { status: 7, stdout: "waiting\nstopped\n", stderr: "" });
+  } finally {
+    await hosts.stop();
+  }
+});
+
+test("root on a host cannot put something else in place of a device of this machine", { skip }, async () => {
+  const hosts = await makeHosts();
+  try {
+    const { status, stdout } = await hosts.client.run(
+      ["sh", "-c", "ln -sf /etc/passwd /dev/null; touch /dev/planted; echo done"],
+      {
+        user: "root",
+      },
+    );
+    assert.deepEqual({ status, stdout }, { status: 0, stdout: "done\n" });
+    assert.ok(statSync("/dev/null").isCharacterDevice());
+    assert.ok(!existsSync("/dev/planted"));
   } finally {
     await hosts.stop();
   }

@@ -31,7 +31,7 @@ for own in etc home nix root tmp var; do
 done
 for entry in /*; do
   name=${entry#/}
-  case $name in etc | home | nix | root | tmp | var | proc | run | mnt | media | srv | boot | lost+found) continue ;; esac
+  case $name in etc | home | nix | root | tmp | var | dev | proc | run | mnt | media | srv | boot | lost+found) continue ;; esac
   if [ -L "$entry" ]; then
     cp -P "$entry" "$name"
   elif [ -d "$entry" ]; then
@@ -39,6 +39,20 @@ for entry in /*; do
     mount --rbind "$entry" "$name"
   fi
 done
+# Devices of its own too: whoever is root here must not be able to put something else in place of the machine's /dev/null.
+mkdir dev
+mount -t tmpfs -o mode=755 dev dev
+for device in full null random tty urandom zero; do
+  : >dev/$device
+  mount --bind /dev/$device dev/$device
+done
+mkdir -m 1777 dev/shm
+mkdir dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+for n in 0:stdin 1:stdout 2:stderr; do ln -s fd/${n%:*} dev/${n#*:}; done
+
 mkdir proc run drv-thru
 mount -t proc proc proc
 mount -t tmpfs -o mode=755 run run
