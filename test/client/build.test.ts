@@ -6,7 +6,7 @@ import { BuildOutcome, BuildState } from "../../gen/drvthru/v1/build_pb.js";
 import { Codec, Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { BuildFailure } from "../../src/client/report.ts";
 import { derivation, sourcePath } from "../fakes/make-path.ts";
-import { refusal } from "./builder.ts";
+import { refusal } from "./builder-transfers.ts";
 import { kinds, makeWorld, outcomeOf } from "./world.ts";
 
 function example() {

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import {
   Build,
   type BuildEventSchema,
@@ -11,23 +10,22 @@ import {
   BuildState,
   type BuildTarget,
 } from "../../gen/drvthru/v1/build_pb.js";
-import { Cache, type CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
-import { Codec, CredentialKind, Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
+import { Cache } from "../../gen/drvthru/v1/cache_pb.js";
+import { Codec, CredentialKind, Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import type { Dial } from "../../src/client/connection/dial.ts";
-import { infoFromWire, infoToWire } from "../../src/client/transfer/path-info.ts";
 import type { EndpointId } from "../../src/lib/ids.ts";
-import { closure } from "../../src/nix/daemon/closure.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import { formatPublicKey, generateSecretKey, type SecretKey, signPath } from "../../src/nix/signing-key.ts";
-import { parseStorePath, type StorePath } from "../../src/nix/store-path.ts";
+import type { StorePath } from "../../src/nix/store-path.ts";
 import { verifyProof } from "../../src/tickets/proof.ts";
 import { routerOptions } from "../../src/transport/limits.ts";
 import { serveSession } from "../../src/transport/server.ts";
 import type { MadePath } from "../fakes/make-path.ts";
 import { type MemoryPair, memoryPair } from "../fakes/memory-session.ts";
 import { FakeNix } from "../fakes/nix.ts";
+import { cacheOf, refusal, uploadOf } from "./builder-transfers.ts";
 
 type EventInit = NonNullable<MessageInitShape<typeof BuildEventSchema>["event"]>;
 
@@ -139,12 +137,12 @@ export class FakeBuilder {
     const router: ConnectRouter = createConnectRouter(routerOptions);
     router.service(Tickets, this.#tickets(ends));
     router.service(Build, this.#build());
-    router.service(Upload, this.#upload());
-    router.service(Cache, this.#cache());
+    router.service(Upload, uploadOf(this));
+    router.service(Cache, cacheOf(this));
     return router.handlers;
   }
 
-  #called(name: string): void {
+  called(name: string): void {
     this.calls.push(name);
     this.onCall(name);
     const error = this.failNext.get(name);
@@ -155,7 +153,7 @@ export class FakeBuilder {
   #tickets(ends: { builder: EndpointId; connection: EndpointId }): Partial<ServiceImpl<typeof Tickets>> {
     return {
       present: ({ proofs }) => {
-        this.#called("present");
+        this.called("present");
         for (const { kind, publicKey, signature } of proofs) {
           const word = kind === CredentialKind.TICKET ? "ticket" : "client-key";
           if (!verifyProof({ kind: word, publicKey, signature }, ends)) throw refusal(Reason.BAD_PROOF, "bad proof");
@@ -179,10 +177,10 @@ export class FakeBuilder {
       if (build === undefined) throw refusal(Reason.BUILD_UNKNOWN, "no such build");
       return build;
     };
-    const called = (name: string) => this.#called(name);
+    const called = (name: string) => this.called(name);
     return {
       open: ({ buildId, targets, installable }) => {
-        this.#called("open");
+        this.called("open");
         const id = Buffer.from(buildId).toString("hex");
         const record = create(BuildRecordSchema, { buildId, targets, installable, state: BuildState.RESERVED });
         const { promise, resolve } = Promise.withResolvers<void>();
@@ -190,22 +188,22 @@ export class FakeBuilder {
         return { build: known(buildId).record };
       },
       get: ({ buildId }) => {
-        this.#called("get");
+        this.called("get");
         return { build: known(buildId).record };
       },
       list: () => {
-        this.#called("list");
+        this.called("list");
         return { builds: [...this.builds.values()].map(build => build.record) };
       },
       start: ({ buildId }) => {
-        this.#called("start");
+        this.called("start");
         const build = known(buildId);
         build.record.state = BuildState.RUNNING;
         void this.run(build);
         return { build: build.record };
       },
       cancel: ({ buildId }) => {
-        this.#called("cancel");
+        this.called("cancel");
         this.cancelled.push(Buffer.from(buildId).toString("hex"));
         return { build: known(buildId).record };
       },
@@ -223,87 +221,4 @@ export class FakeBuilder {
       },
     };
   }
-
-  #upload(): Partial<ServiceImpl<typeof Upload>> {
-    const { nix } = this;
-    const called = (name: string) => this.#called(name);
-    const wishes = () => this.wishes;
-    const register = (info: PathInfo, nar: Uint8Array) => {
-      nix.register(info, nar, false);
-      this.uploaded.push(info.path);
-    };
-    return {
-      async *missing(requests) {
-        called("missing");
-        let answered = 0n;
-        for await (const { paths } of requests) {
-          answered += BigInt(paths.length);
-          yield {
-            answered,
-            paths: [...paths.map(info => info.path).filter(path => !nix.valid.has(path as StorePath)), ...wishes()],
-          };
-        }
-      },
-      async *put(requests) {
-        called("put");
-        const infos: PathInfo[] = [];
-        const chunks: Uint8Array[] = [];
-        let codec = Codec.NONE;
-        for await (const { part } of requests) {
-          if (part.case === "start") codec = part.value.codec;
-          if (part.case === "paths") infos.push(...part.value.infos.map(infoFromWire));
-          if (part.case === "data") chunks.push(part.value);
-        }
-        const joined = Buffer.concat(chunks);
-        let rest: Uint8Array = codec === Codec.ZSTD ? zstdDecompressSync(joined) : joined;
-        for (const info of infos) {
-          register(info, rest.subarray(0, info.narSize));
-          rest = rest.subarray(info.narSize);
-        }
-        if (rest.length > 0) throw refusal(Reason.MALFORMED, "bytes too many");
-        yield { registered: infos.map(info => info.path) };
-      },
-    };
-  }
-
-  #cache(): Partial<ServiceImpl<typeof Cache>> {
-    const { nix } = this;
-    const called = (name: string) => this.#called(name);
-    const tell = (infos: PathInfo[]) => this.tell(infos);
-    const parts = (path: string): MessageInitShape<typeof CacheFetchPartSchema>[] => {
-      const found = nix.valid.get(parseStorePath(path) as StorePath);
-      if (found === undefined) throw refusal(Reason.MALFORMED, "no such path");
-      const bytes = this.bytesOf(found);
-      const data = this.codec === Codec.ZSTD ? zstdCompressSync(bytes) : bytes;
-      const { codec } = this;
-      return [
-        { part: { case: "begin", value: { path, codec } } },
-        ...slices(data).map(value => ({ part: { case: "data", value } }) as const),
-        { part: { case: "end", value: {} } },
-      ];
-    };
-    return {
-      async *closure({ output }) {
-        called("closure");
-        const all = await closure([output as StorePath], async level => level.map(path => nix.valid.get(path)?.info));
-        yield { infos: tell(all).map(infoToWire) };
-      },
-      async *fetch(requests) {
-        called("fetch");
-        for await (const { items } of requests) for (const { path } of items) yield { parts: parts(path) };
-      },
-    };
-  }
-}
-
-function slices(bytes: Uint8Array): Uint8Array[] {
-  const count = Math.ceil(bytes.length / 1000);
-  return Array.from({ length: count }, (_, i) => bytes.subarray(i * 1000, i * 1000 + 1000));
-}
-
-/** An error as a builder sends it. */
-export function refusal(reason: Reason, message: string, fix = ""): ConnectError {
-  return new ConnectError(message, Code.FailedPrecondition, undefined, [
-    { desc: RefusalSchema, value: { reason, fix } },
-  ]);
 }

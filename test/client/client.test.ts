@@ -15,7 +15,7 @@ import { StreamError } from "../../src/lib/stream.ts";
 import { routerOptions } from "../../src/transport/limits.ts";
 import { serveSession } from "../../src/transport/server.ts";
 import { memoryPair } from "../fakes/memory-session.ts";
-import { refusal } from "./builder.ts";
+import { refusal } from "./builder-transfers.ts";
 
 const at = timestampFromDate(new Date("2026-01-02T03:04:05Z"));
 const id = new Uint8Array(32).fill(0xab);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { derivation, unprovenPath } from "../fakes/make-path.ts";
-import { refusal } from "./builder.ts";
+import { refusal } from "./builder-transfers.ts";
 import { makeWorld } from "./world.ts";
 
 test("who could not import is told before connecting which lines to add", async t => {

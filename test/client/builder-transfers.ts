@@ -1,0 +1,106 @@
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { Cache, CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
+import { Codec, Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
+import type { Upload } from "../../gen/drvthru/v1/upload_pb.js";
+import { infoFromWire, infoToWire } from "../../src/client/transfer/path-info.ts";
+import { closure } from "../../src/nix/daemon/closure.ts";
+import type { PathInfo } from "../../src/nix/path-info.ts";
+import { parseStorePath, type StorePath } from "../../src/nix/store-path.ts";
+import type { MadePath } from "../fakes/make-path.ts";
+import type { FakeNix } from "../fakes/nix.ts";
+
+/** What a fake builder's transfers work with, and what a test may twist. */
+export interface Transfers {
+  readonly nix: FakeNix;
+  readonly uploaded: StorePath[];
+  /** Wished for beside what is missing. */
+  readonly wishes: readonly StorePath[];
+  readonly codec: Codec;
+  readonly tell: (infos: PathInfo[]) => PathInfo[];
+  readonly bytesOf: (path: MadePath) => Uint8Array;
+  /** Hears of each call, and may throw. */
+  called(name: string): void;
+}
+
+/** Asks for what this builder lacks, and takes it. */
+export function uploadOf(builder: Transfers): Partial<ServiceImpl<typeof Upload>> {
+  const { nix } = builder;
+  const register = (info: PathInfo, nar: Uint8Array) => {
+    nix.register(info, nar, false);
+    builder.uploaded.push(info.path);
+  };
+  return {
+    async *missing(requests) {
+      builder.called("missing");
+      let answered = 0n;
+      for await (const { paths } of requests) {
+        answered += BigInt(paths.length);
+        yield {
+          answered,
+          paths: [...paths.map(info => info.path).filter(path => !nix.valid.has(path as StorePath)), ...builder.wishes],
+        };
+      }
+    },
+    async *put(requests) {
+      builder.called("put");
+      const infos: PathInfo[] = [];
+      const chunks: Uint8Array[] = [];
+      let codec = Codec.NONE;
+      for await (const { part } of requests) {
+        if (part.case === "start") codec = part.value.codec;
+        if (part.case === "paths") infos.push(...part.value.infos.map(infoFromWire));
+        if (part.case === "data") chunks.push(part.value);
+      }
+      const joined = Buffer.concat(chunks);
+      let rest: Uint8Array = codec === Codec.ZSTD ? zstdDecompressSync(joined) : joined;
+      for (const info of infos) {
+        register(info, rest.subarray(0, info.narSize));
+        rest = rest.subarray(info.narSize);
+      }
+      if (rest.length > 0) throw refusal(Reason.MALFORMED, "bytes too many");
+      yield { registered: infos.map(info => info.path) };
+    },
+  };
+}
+
+/** Tells closures and sends their bytes. */
+export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> {
+  const { nix } = builder;
+  const parts = (path: string): MessageInitShape<typeof CacheFetchPartSchema>[] => {
+    const found = nix.valid.get(parseStorePath(path) as StorePath);
+    if (found === undefined) throw refusal(Reason.MALFORMED, "no such path");
+    const bytes = builder.bytesOf(found);
+    const data = builder.codec === Codec.ZSTD ? zstdCompressSync(bytes) : bytes;
+    const { codec } = builder;
+    return [
+      { part: { case: "begin", value: { path, codec } } },
+      ...slices(data).map(value => ({ part: { case: "data", value } }) as const),
+      { part: { case: "end", value: {} } },
+    ];
+  };
+  return {
+    async *closure({ output }) {
+      builder.called("closure");
+      const all = await closure([output as StorePath], async level => level.map(path => nix.valid.get(path)?.info));
+      yield { infos: builder.tell(all).map(infoToWire) };
+    },
+    async *fetch(requests) {
+      builder.called("fetch");
+      for await (const { items } of requests) for (const { path } of items) yield { parts: parts(path) };
+    },
+  };
+}
+
+function slices(bytes: Uint8Array): Uint8Array[] {
+  const count = Math.ceil(bytes.length / 1000);
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * 1000, i * 1000 + 1000));
+}
+
+/** An error as a builder sends it. */
+export function refusal(reason: Reason, message: string, fix = ""): ConnectError {
+  return new ConnectError(message, Code.FailedPrecondition, undefined, [
+    { desc: RefusalSchema, value: { reason, fix } },
+  ]);
+}
