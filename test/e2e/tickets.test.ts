@@ -66,3 +66,29 @@ test("a client whose Nix trusts another key is told before anything is sent, and
     await stage.trustBuilder();
   }
 });
+
+test("a client whose key the builder trusts needs no ticket", { skip }, async () => {
+  const stage = current();
+  const { stdout } = await stage.client.run(["drv-thru", "key", "show"]);
+  await stage.stopServe();
+  await stage.startServe(["--trusted-client", stdout.trim()]);
+  const told = stage.serve.written();
+  const [, server = ""] = /^builder +([0-9a-f]{64})$/m.exec(told) ?? [];
+  const [, address = ""] = /^addresses +(\S+)/m.exec(told) ?? [];
+  const target = ["--server", server, "--address", address];
+  const { status, stderr } = await stage.build("", 'step "for-a-friend" "echo > $out" { }', target);
+  assert.equal(status, 0, stderr);
+});
+
+test("the builder's owner sees what is built, by whom and for how long, and later how it ended", { skip }, async () => {
+  const stage = current();
+  const building = stage.start(await stage.ticket("--name", "watched"), 'step "seen" "echo at work; sleep 600" { }');
+  await building.until(/at work/, "stderr");
+  const during = await stage.admin("status");
+  assert.equal(during.status, 0, during.stderr);
+  assert.match(during.stdout, /ticket:watched/);
+  await building.signal("SIGINT");
+  await building.ended;
+  const { stdout } = await stage.admin("status", "--json");
+  assert.match(stdout, /ticket:watched/);
+});
