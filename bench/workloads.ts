@@ -42,7 +42,7 @@ const WITH_SOURCE = `${HEAD}make "with-source-\${salt}" "wc -c < $src > $out" {
 
 const MANY = `${HEAD}let
   one = n: make "leaf-\${toString n}-\${salt}" "read line < $src; echo $line $salt > $out" {
-    src = builtins.toFile "source-\${toString n}" "source \${toString n} \${salt}";
+    src = builtins.toFile "source-\${toString n}" "source \${toString n} \${salt}\\n";
   };
 in make "many-\${salt}" "for leaf in $leaves; do echo $leaf; done > $out" { leaves = builtins.genList one 1000; }
 `;
