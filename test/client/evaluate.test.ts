@@ -147,25 +147,29 @@ test("a missing nix is an error of its own", async () => {
   );
 });
 
-test("an aborted evaluation ends its process and is a cancel", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "drv-thru-nix-"));
-  try {
-    await writeFile(join(folder, "nix"), "#!/bin/sh\necho $$ >&2\nexec sleep 60\n", { mode: 0o755 });
-    const abort = new AbortController();
-    const { promise: pid, resolve } = Promise.withResolvers<number>();
-    const running = runNix([], {
-      signal: abort.signal,
-      env: { PATH: `${folder}:/usr/bin:/bin` },
-      onLine: line => resolve(Number(line)),
-    });
-    const started = await pid;
-    abort.abort();
-    await assert.rejects(running, (error: Failure) => error.code === "cancelled");
-    assert.throws(() => process.kill(started, 0), { code: "ESRCH" });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-});
+for (const deaf of [false, true]) {
+  test(`an aborted evaluation ends its process${deaf ? ", also one that does not hear SIGTERM," : ""} and is a cancel`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "drv-thru-nix-"));
+    try {
+      await writeFile(join(folder, "nix"), `#!/bin/sh\n${deaf ? "trap '' TERM" : ""}\necho $$ >&2\nexec sleep 60\n`, {
+        mode: 0o755,
+      });
+      const abort = new AbortController();
+      const { promise: pid, resolve } = Promise.withResolvers<number>();
+      const running = runNix([], {
+        signal: abort.signal,
+        env: { PATH: `${folder}:/usr/bin:/bin` },
+        onLine: line => resolve(Number(line)),
+      });
+      const started = await pid;
+      abort.abort();
+      await assert.rejects(running, (error: Failure) => error.code === "cancelled");
+      assert.throws(() => process.kill(started, 0), { code: "ESRCH" });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+}
 
 test("an evaluation that is aborted where there is no nix is a cancel, and signals nobody", async () => {
   const signalled: string[] = [];

@@ -25,6 +25,8 @@ export type RunNix = (args: readonly string[], options?: NixOptions) => Promise<
 
 const MAX_STDOUT = 64 << 20;
 const MAX_STDERR = 64 << 10;
+/** Time for a cancelled `nix` to end by itself, in milliseconds. */
+const TERM_PATIENCE = 500;
 
 /** Runs `nix` from PATH without a shell. Throws a `Failure` if there is none. */
 export const runNix: RunNix = (args, options = {}) => {
@@ -33,7 +35,13 @@ export const runNix: RunNix = (args, options = {}) => {
   const { cwd, env = process.env, signal } = options;
   const child = spawn("nix", args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   // Not by spawn's own `signal`: where the program is missing there is no process id, and Node would signal our whole process group (Node 24.18).
-  const end = () => void (child.pid !== undefined && child.kill());
+  const end = () => {
+    if (child.pid === undefined) return;
+    child.kill();
+    // Nix in the middle of a long evaluation notes SIGTERM and goes on evaluating (Nix 2.8).
+    const last = setTimeout(() => child.kill("SIGKILL"), TERM_PATIENCE);
+    child.once("exit", () => clearTimeout(last));
+  };
   signal?.addEventListener("abort", end, { once: true });
   const stdout = tail(MAX_STDOUT + 1);
   const stderr = tail(MAX_STDERR);
