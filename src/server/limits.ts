@@ -16,6 +16,8 @@ export interface ServerLimits {
   readonly graceTime: number;
   /** Bytes of one build's event file; beyond it log lines are dropped. */
   readonly maxEventBytes: number;
+  /** A daemon connection for queries or downloads waits so long for its next use. */
+  readonly idleStoreTime: number;
   /** An empty message goes to a quiet watcher after this time. */
   readonly keepAlive: number;
   /** Most Put streams of one build. */
@@ -50,6 +52,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   recentBuilds: 20,
   graceTime: 60_000,
   maxEventBytes: 64 * 1024 * 1024,
+  idleStoreTime: 1_000,
   keepAlive: 10_000,
   maxPutStreams: 4,
   maxPutStores: 32,

@@ -69,15 +69,16 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   await kept.restart();
   const builds = new Builds({ state, openStore, limits, kept, log, now });
   const built = await BuiltPaths.open(join(dataFolder, "built-paths"));
-  const queries = new Stores(openStore, limits.maxQueryStores);
+  const idleTime = limits.idleStoreTime;
+  const queries = new Stores(openStore, limits.maxQueryStores, { idleTime });
   // A download lasts as long as its client's line is slow: it must not keep builds, or the lists of others, waiting.
-  const downloads = new Stores(openStore, limits.maxFetchStores, limits.maxFetchStoresOfOwner);
+  const downloads = new Stores(openStore, limits.maxFetchStores, { ofOne: limits.maxFetchStoresOfOwner, idleTime });
   const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, building, log, now });
   const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built });
   const upload = {
     builds,
     trustedKeys,
-    stores: new Stores(openStore, limits.maxPutStores, limits.maxPutStoresOfOwner),
+    stores: new Stores(openStore, limits.maxPutStores, { ofOne: limits.maxPutStoresOfOwner }),
     transfers: new Transfers(limits),
     referenceTime: limits.stallTime,
     // Longer, so that a path which waits for its references is not what is called idle.
@@ -108,5 +109,10 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     more(router);
     return router.handlers;
   };
-  return { builds, scheduler, handlers, close: () => built.close() };
+  const close = async () => {
+    queries.close();
+    downloads.close();
+    await built.close();
+  };
+  return { builds, scheduler, handlers, close };
 }

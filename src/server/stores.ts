@@ -76,26 +76,39 @@ class Shares {
   }
 }
 
-/** Conversations with the daemon, never more than a number at once. Each is closed after its use, and with it what it protected from collection. */
+/** How conversations are shared. */
+export interface StoresOptions {
+  /** How many of them those for whom they are used may have at once. Default: all. */
+  readonly ofOne?: number;
+  /** How long a conversation waits for its next use, in milliseconds. Default: it is closed at once, and with it what it protected from collection. */
+  readonly idleTime?: number;
+}
+
+/** Conversations with the daemon, never more than a number at once. */
 export class Stores {
   readonly #open: OpenStore;
   readonly #permits: Permits;
   readonly #shares: Shares;
+  readonly #idleTime: number;
+  readonly #idle = new Map<Store, NodeJS.Timeout>();
 
-  /** `countOfOne`: how many of them those for whom they are used may have at once. */
-  constructor(open: OpenStore, count: number, countOfOne: number = count) {
+  constructor(open: OpenStore, count: number, { ofOne = count, idleTime = 0 }: StoresOptions = {}) {
     this.#open = open;
     this.#permits = new Permits(count);
-    this.#shares = new Shares(countOfOne);
+    this.#shares = new Shares(ofOne);
+    this.#idleTime = idleTime;
   }
 
   /** Uses a conversation of one's own. When the signal is aborted it is closed at once. `whose`: out of the share of those. */
   async use<T>(signal: AbortSignal, work: (store: Store) => Promise<T>, whose?: string): Promise<T> {
     const { store, done } = await this.#take(signal, whose);
+    let whole = false;
     try {
-      return await work(store);
+      const result = await work(store);
+      whole = true;
+      return result;
     } finally {
-      done();
+      done(whole);
     }
   }
 
@@ -106,32 +119,61 @@ export class Stores {
     whose?: string,
   ): AsyncGenerator<T, undefined> {
     const { store, done } = await this.#take(signal, whose);
+    let whole = false;
     try {
       yield* work(store);
+      whole = true;
     } finally {
-      done();
+      done(whole);
     }
   }
 
-  async #take(signal: AbortSignal, whose: string | undefined): Promise<{ store: Store; done: () => void }> {
+  async #take(
+    signal: AbortSignal,
+    whose: string | undefined,
+  ): Promise<{ store: Store; done: (whole: boolean) => void }> {
     const release = await this.#permit(signal, whose);
     let store: Store;
     try {
-      store = await this.#open(signal);
+      store = this.#waiting() ?? (await this.#open(signal));
     } catch (error) {
       release();
       throw error;
     }
     const close = () => store.close();
-    const done = () => {
+    const done = (whole: boolean) => {
       signal.removeEventListener("abort", close);
-      close();
+      if (whole && !signal.aborted && this.#idleTime > 0) this.#keep(store);
+      else close();
       release();
     };
     signal.addEventListener("abort", close, { once: true });
     if (!signal.aborted) return { store, done };
-    done();
+    done(false);
     throw signal.reason;
+  }
+
+  /** A conversation that waits for its next use: a new one costs the daemon a process. */
+  #waiting(): Store | undefined {
+    const [next] = this.#idle;
+    if (next === undefined) return undefined;
+    const [store, timer] = next;
+    clearTimeout(timer);
+    this.#idle.delete(store);
+    return store;
+  }
+
+  #keep(store: Store): void {
+    const tooLong = () => {
+      this.#idle.delete(store);
+      store.close();
+    };
+    this.#idle.set(store, setTimeout(tooLong, this.#idleTime));
+  }
+
+  /** Closes those that wait. */
+  close(): void {
+    for (let store = this.#waiting(); store; store = this.#waiting()) store.close();
   }
 
   async #permit(signal: AbortSignal, whose: string | undefined): Promise<() => void> {
