@@ -56,13 +56,13 @@ async function show(hosts: Hosts): Promise<void> {
   };
   tell("== Five derivations, built on the builder and imported here, signed.");
   await run(tower, "ls");
-  await run(tower, `drv-thru build . -L --ticket ${ticket}`);
+  await run(tower, `drv-thru build .^out,plan -L --ticket ${ticket}`);
 
   tell("== It is here: valid, signed by the builder's key, unharmed.");
-  await run(tower, "cat result/tower.txt");
+  await run(tower, "cat result/tower.txt result-plan/floors.txt");
   const { stdout: info } = await run(tower, "nix path-info --sigs ./result");
   if (!info.includes(key.split(":")[0] ?? "no key")) throw new Error(`not signed by ${key}`);
-  await run(tower, "nix store verify --recursive --sigs-needed 1 ./result && echo verified");
+  await run(tower, "nix store verify --recursive --sigs-needed 1 ./result ./result-plan && echo verified");
 
   tell("== The ticket is spent.");
   const { stdout: list } = await run(builder, "drv-thru ticket list");
