@@ -16,6 +16,7 @@ import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import type { Dial } from "../../src/client/connection/dial.ts";
 import type { EndpointId } from "../../src/lib/ids.ts";
+import type { Session } from "../../src/lib/stream.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import { formatPublicKey, generateSecretKey, type SecretKey, signPath } from "../../src/nix/signing-key.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
@@ -40,7 +41,7 @@ export interface FakeBuildRecord {
 
 /** A builder that speaks the wire and trusts everybody: a test scripts what it does, also what no honest builder does. */
 export class FakeBuilder {
-  readonly endpointId = randomBytes(32).toString("hex") as EndpointId;
+  readonly endpointId: EndpointId;
   readonly key: SecretKey = generateSecretKey("drv-thru-test");
   readonly nix = new FakeNix();
   readonly builds = new Map<string, FakeBuildRecord>();
@@ -65,12 +66,21 @@ export class FakeBuilder {
   bytesOf: (path: MadePath) => Uint8Array = path => path.nar;
   codec: Codec = Codec.ZSTD;
 
+  /** `endpointId`: where it is served by a carrier that proves another than a random one. */
+  constructor(endpointId = randomBytes(32).toString("hex") as EndpointId) {
+    this.endpointId = endpointId;
+  }
+
+  /** Answers on a session of any carrier. */
+  serve(session: Session): void {
+    serveSession(session, this.#handlers({ builder: this.endpointId, connection: session.peer as EndpointId }));
+  }
+
   /** Reaches this builder in memory. */
   readonly dial: Dial = async () => {
     const pair = memoryPair({ serverId: this.endpointId, clientId: randomBytes(32).toString("hex") });
     this.sessions.push(pair);
-    const ends = { builder: this.endpointId, connection: pair.client.local as EndpointId };
-    serveSession(pair.server, this.#handlers(ends));
+    this.serve(pair.server);
     return { session: pair.client, path: () => "direct", close: () => pair.close() };
   };
 

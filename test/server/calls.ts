@@ -7,6 +7,9 @@ import { pathInfoToWire } from "../../src/server/path-infos.ts";
 import type { MadeDerivation, MadePath } from "../fakes/make-path.ts";
 import type { Connected } from "./world.ts";
 
+/** Who makes calls. */
+export type Caller = Pick<Connected, "build" | "upload" | "cache">;
+
 /** A random id of 32 bytes. */
 export function randomId<Id extends BuildId | ClientId | TicketId | EndpointId>(): Id {
   const id = idFromBytes<Id>(randomBytes(32));
@@ -24,11 +27,7 @@ export interface OpenMore {
 }
 
 /** Opens a build of these derivations. */
-export async function open(
-  guest: Connected,
-  drvs: readonly MadeDerivation[],
-  more: OpenMore = {},
-): Promise<Uint8Array> {
+export async function open(guest: Caller, drvs: readonly MadeDerivation[], more: OpenMore = {}): Promise<Uint8Array> {
   const { outputs, buildId = new Uint8Array(randomBytes(32)), ...rest } = more;
   const targets = drvs.map(drv => ({
     drvPath: drv.info.path,
@@ -39,7 +38,7 @@ export async function open(
 }
 
 /** Names these paths, and says which must be sent. */
-export async function missing(guest: Connected, buildId: Uint8Array, paths: readonly MadePath[]): Promise<string[]> {
+export async function missing(guest: Caller, buildId: Uint8Array, paths: readonly MadePath[]): Promise<string[]> {
   const answer: string[] = [];
   const infos = paths.map(path => pathInfoToWire(path.info));
   for await (const response of guest.upload.missing(only({ buildId, paths: infos }))) answer.push(...response.paths);
@@ -47,7 +46,7 @@ export async function missing(guest: Connected, buildId: Uint8Array, paths: read
 }
 
 /** Sends these paths, and says which were registered. */
-export async function put(guest: Connected, buildId: Uint8Array, paths: readonly MadePath[]): Promise<string[]> {
+export async function put(guest: Caller, buildId: Uint8Array, paths: readonly MadePath[]): Promise<string[]> {
   const registered: string[] = [];
   for await (const response of guest.upload.put(putRequests(buildId, paths))) registered.push(...response.registered);
   return registered;
@@ -79,7 +78,7 @@ export async function* putRequests(buildId: Uint8Array, paths: readonly MadePath
 
 /** Opens a build and uploads what is missing. */
 export async function upload(
-  guest: Connected,
+  guest: Caller,
   drvs: readonly MadeDerivation[],
   inputs: readonly MadePath[] = [],
   more: OpenMore = {},
@@ -100,7 +99,7 @@ export async function begin(...args: Parameters<typeof upload>): Promise<Uint8Ar
 }
 
 /** All events after a number, until the result. */
-export async function watch(guest: Connected, buildId: Uint8Array, after = 0n): Promise<BuildEvent[]> {
+export async function watch(guest: Caller, buildId: Uint8Array, after = 0n): Promise<BuildEvent[]> {
   const events: BuildEvent[] = [];
   for await (const response of guest.build.watch({ buildId, after })) events.push(...response.events);
   return events;
@@ -108,7 +107,7 @@ export async function watch(guest: Connected, buildId: Uint8Array, after = 0n): 
 
 /** Waits for an event of that kind. */
 export async function until(
-  guest: Connected,
+  guest: Caller,
   buildId: Uint8Array,
   kind: NonNullable<BuildEvent["event"]["case"]>,
 ): Promise<BuildEvent> {
@@ -125,26 +124,26 @@ export async function until(
 }
 
 /** The result of a build. */
-export async function resultOf(guest: Connected, buildId: Uint8Array): Promise<BuildResult> {
+export async function resultOf(guest: Caller, buildId: Uint8Array): Promise<BuildResult> {
   const last = (await watch(guest, buildId)).at(-1)?.event;
   if (last?.case !== "result") throw new Error("the watch ended without a result");
   return last.value;
 }
 
 /** How a build ended, in words. */
-export async function outcomeOf(guest: Connected, buildId: Uint8Array): Promise<string> {
+export async function outcomeOf(guest: Caller, buildId: Uint8Array): Promise<string> {
   return BuildOutcome[(await resultOf(guest, buildId)).outcome] ?? "";
 }
 
 /** The infos of an output's closure. */
-export async function closure(guest: Connected, buildId: Uint8Array, output: string): Promise<WireInfo[]> {
+export async function closure(guest: Caller, buildId: Uint8Array, output: string): Promise<WireInfo[]> {
   const infos: WireInfo[] = [];
   for await (const response of guest.cache.closure({ buildId, output })) infos.push(...response.infos);
   return infos;
 }
 
 /** The bytes of paths as they come, by path. */
-export async function fetched(guest: Connected, buildId: Uint8Array, paths: readonly string[], codec = Codec.NONE) {
+export async function fetched(guest: Caller, buildId: Uint8Array, paths: readonly string[], codec = Codec.NONE) {
   const found = new Map<string, { codec: Codec; bytes: Buffer }>();
   const request = { buildId, codec, items: paths.map(path => ({ path })) };
   let current = { codec: Codec.UNSPECIFIED, bytes: Buffer.alloc(0) };
