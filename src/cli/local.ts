@@ -1,5 +1,6 @@
 import { Option } from "clipanion";
 import type { BuilderClient } from "../client/builder.ts";
+import { Failure } from "../lib/failure.ts";
 import { DrvThruCommand } from "./command.ts";
 
 /** A command that speaks to the builder on this machine as its administrator. */
@@ -12,6 +13,8 @@ export abstract class LocalCommand extends DrvThruCommand {
 
   /** Connects, runs and closes on every way out. */
   protected async withBuilder<T>(work: (client: BuilderClient) => Promise<T>): Promise<T> {
+    if (this.dataDir === "")
+      throw new Failure("usage", "this machine", "--data-dir names no folder", { fix: "--data-dir DIR" });
     const { connect } = await import("../client/connect.ts");
     await using client = await connect({
       target: { local: { dataDir: this.dataDir } },

@@ -1,5 +1,6 @@
 import { Cli, type CommandClass, type Definition } from "clipanion";
 import { Failure } from "../lib/failure.ts";
+import { whyOf } from "../lib/system-error.ts";
 import { commands } from "./commands/index.ts";
 import { ExitCode } from "./exit.ts";
 import { commandHelp, overview, usageOf } from "./help.ts";
@@ -46,8 +47,8 @@ export async function main(): Promise<void> {
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
-  process.stdout.on("error", ignoreClosedPipe);
-  process.stderr.on("error", ignoreClosedPipe);
+  process.stdout.on("error", error => cannotWrite("stdout", error));
+  process.stderr.on("error", error => cannotWrite("stderr", error));
   const code = await run(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -63,9 +64,12 @@ export async function main(): Promise<void> {
   process.exitCode = code;
 }
 
-/** `drv-thru … | head` closes our stdout early: that is the reader's choice, not a failure. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
+/** `drv-thru … | head` closes our stdout early: that is the reader's choice. An answer that could not be written otherwise is a failure. */
+function cannotWrite(stream: "stdout" | "stderr", error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return;
+  const failure = new Failure("failed", "this machine", `cannot write to ${stream}: ${whyOf(error)}`, { cause: error });
+  if (stream === "stdout") reportError(failure, process);
+  process.exit(ExitCode.failed);
 }
 
 function parse(cli: Cli<Io>, argv: readonly string[], io: Io) {

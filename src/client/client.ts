@@ -99,7 +99,11 @@ async function asking<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw toFailure(error, doing);
+    const failure = toFailure(error, doing);
+    if (failure.reason !== "ticket-unknown") throw failure;
+    // Who asks for a ticket by a wrong id was not refused anything: there is none.
+    const { who, message, reason, fix, cause } = failure;
+    throw new Failure("failed", who, message, { reason, cause, ...(fix !== undefined && { fix }) });
   }
 }
 

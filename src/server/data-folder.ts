@@ -9,7 +9,7 @@ const SYSTEM = "/var/lib/drv-thru";
 
 /** Where a builder keeps its files: the flag, `DRV_THRU_DATA_DIR`, the system's folder if it is writable, the user's own. Absolute. */
 export function findDataFolder(flag: string | undefined, env: NodeJS.ProcessEnv, system = SYSTEM): string {
-  const named = flag ?? env["DRV_THRU_DATA_DIR"];
+  const named = flag ?? (env["DRV_THRU_DATA_DIR"] || undefined);
   if (named === "")
     throw new Failure("usage", "this machine", "the data folder must not be empty", { fix: "--data-dir DIR" });
   if (named !== undefined) return resolve(named);

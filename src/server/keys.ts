@@ -47,13 +47,25 @@ async function loadSigningKey(dataFolder: string, name: string): Promise<SecretK
   if (shown === undefined) {
     throw half(publicFile, secretFile, `nix key convert-secret-to-public < ${secretFile} > ${publicFile}`);
   }
-  const key = parseSecretKey(secret.toString("latin1"));
-  if (formatPublicKey(parsePublicKey(shown)) !== formatPublicKey(key.public)) {
+  const key = parsedFrom(secretFile, () => parseSecretKey(secret.toString("latin1")));
+  if (formatPublicKey(parsedFrom(publicFile, () => parsePublicKey(shown.trim()))) !== formatPublicKey(key.public)) {
     throw new Failure("failed", "this machine", `${publicFile} does not belong to ${secretFile}`, {
       fix: `nix key convert-secret-to-public < ${secretFile} > ${publicFile}`,
     });
   }
   return key;
+}
+
+function parsedFrom<T>(file: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure("failed", "this machine", `${file}: ${why}`, {
+      cause,
+      fix: "put the right file back, or for a new pair move both away: signing-secret.key and signing-public.key",
+    });
+  }
 }
 
 async function makeSigningKey(secretFile: string, publicFile: string, name: string): Promise<SecretKey> {

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { Failure } from "../lib/failure.ts";
+import { errorCode, whyOf } from "../lib/system-error.ts";
 
 /** Picked at the first start and kept, so that tickets with direct addresses outlive a restart: a UDP port for each family of addresses. */
 export interface KeptPorts {
@@ -10,8 +11,8 @@ export interface KeptPorts {
 /** Reads the kept ports; none at the first start. */
 export async function readPorts(file: string): Promise<KeptPorts> {
   const text = await readFile(file, "utf8").catch(error => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
-    throw error;
+    if (errorCode(error) === "ENOENT") return "";
+    throw cannotKeep("read", file, error);
   });
   const port = (family: string) => {
     const found = Number(new RegExp(`^${family} ([1-9][0-9]{0,4})$`, "m").exec(text)?.[1] ?? 0);
@@ -46,7 +47,9 @@ export async function keepPorts(file: string, bind: readonly string[], bound: re
   }
   if (picked.ipv4 === kept.ipv4 && picked.ipv6 === kept.ipv6) return;
   const lines = Object.entries(picked).map(([name, port]) => `${name} ${port}\n`);
-  await writeFile(file, lines.join(""), { mode: 0o600 });
+  await writeFile(file, lines.join(""), { mode: 0o600 }).catch(error => {
+    throw cannotKeep("write", file, error);
+  });
 }
 
 /** The error for a port that somebody else has, with how to choose another; any other error as it is. */
@@ -56,6 +59,13 @@ export function portTaken(error: unknown, file: string, wanted: readonly string[
     cause: error,
     reason: "address-in-use",
     fix: `choose another port with drv-thru serve --bind 0.0.0.0:PORT, or let a new one be picked: rm ${file}\ntickets that were handed out before then need a relay to find this builder`,
+  });
+}
+
+function cannotKeep(verb: string, file: string, cause: unknown): Failure {
+  return new Failure("failed", "this machine", `cannot ${verb} the builder's ports in ${file}: ${whyOf(cause)}`, {
+    cause,
+    fix: `look at it: ls -l ${file}`,
   });
 }
 

@@ -8,6 +8,7 @@ import type { OpenStore } from "../nix/store.ts";
 import { openState } from "../state/open.ts";
 import { sealingKey } from "../tickets/seal.ts";
 import { listenUnix } from "../transport/unix.ts";
+import { checkPath } from "../transport/unix-path.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import type { BuilderConfig } from "./config.ts";
 import { prepareDataFolder } from "./data-folder.ts";
@@ -61,6 +62,7 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   const { config, log = stderrLog() } = options;
   const { dataFolder } = config;
   const socketPath = resolve(options.socketPath ?? join(dataFolder, "builder.sock"));
+  checkPath(socketPath);
   prepareDataFolder(dataFolder);
   await using opened = new AsyncDisposableStack();
   const state = await openState(join(dataFolder, "state"));

@@ -77,6 +77,10 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["ticket", "create", "--name", " "], /--name must not be blank/],
   [["ticket", "create", "--bind-client", "abc"], /--bind-client "abc" is not a client id/],
   [["ticket", "reveal"], /error: ID is missing\n\ndrv-thru ticket reveal --help/],
+  [["ticket", "reveal", "zzzz"], /"zzzz" is not the id of a ticket\n\nan id is 64 hex digits/],
+  [["ticket", "revoke", "abc"], /"abc" is not the id of a ticket/],
+  [["ticket", "revoke", "drvthruabc"], /the ticket is damaged or incomplete/],
+  [["ticket", "list", "--data-dir", ""], /--data-dir names no folder/],
   [["ticket"], /"ticket" needs a verb\n\ndrv-thru ticket create/],
   [
     ["serve", "--config", "x.json", "--relay", "none"],

@@ -103,7 +103,7 @@ test("a program administrates tickets as plain data", async () => {
 test("an unknown ticket is a failure that a program can switch on", async () => {
   await using client = administrator();
   await assert.rejects(client.tickets.inspect("none"), {
-    code: "not-permitted",
+    code: "failed",
     reason: "ticket-unknown",
     message: "ticket not found: none",
   });

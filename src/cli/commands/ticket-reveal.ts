@@ -1,6 +1,7 @@
 import { Command, Option } from "clipanion";
 import { ExitCode } from "../exit.ts";
 import { LocalCommand } from "../local.ts";
+import { ticketId } from "../ticket-id.ts";
 
 /** `ticket reveal`: the text again. */
 export class TicketRevealCommand extends LocalCommand {
@@ -14,7 +15,8 @@ export class TicketRevealCommand extends LocalCommand {
   id = Option.String({ required: true, name: "ID" });
 
   async execute(): Promise<number> {
-    const { text, ticket } = await this.withBuilder(client => client.tickets.reveal(this.id));
+    const id = ticketId(this.id);
+    const { text, ticket } = await this.withBuilder(client => client.tickets.reveal(id));
     if (this.json) this.printJson({ ticket: text, ...ticket });
     else this.print(text);
     if (ticket.status !== "active") this.note(`note: this ticket is ${ticket.status}`);

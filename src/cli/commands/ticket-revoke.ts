@@ -1,6 +1,7 @@
 import { Command, Option } from "clipanion";
 import { ExitCode } from "../exit.ts";
 import { LocalCommand } from "../local.ts";
+import { ticketId } from "../ticket-id.ts";
 
 /** `ticket revoke`: ends a ticket. */
 export class TicketRevokeCommand extends LocalCommand {
@@ -18,7 +19,8 @@ export class TicketRevokeCommand extends LocalCommand {
   now = Option.Boolean("--now", false, { description: "also cancel its running builds" });
 
   async execute(): Promise<number> {
-    const revoked = await this.withBuilder(client => client.tickets.revoke(this.id, { now: this.now }));
+    const id = ticketId(this.id);
+    const revoked = await this.withBuilder(client => client.tickets.revoke(id, { now: this.now }));
     if (this.json) this.printJson(revoked);
     else this.print(revoked.ticket.id);
     this.note(

@@ -11,6 +11,7 @@ import { nameOf } from "./lines.ts";
 export class BuildLog {
   readonly #folder: string;
   #file: { handle: FileHandle; path: string } | undefined;
+  #empty = true;
 
   constructor(env: Record<string, string | undefined>) {
     this.#folder = join(env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state"), "drv-thru", "logs");
@@ -21,11 +22,18 @@ export class BuildLog {
     if (event.kind === "opened") await this.#open(event.buildId);
     if (event.kind !== "log" || this.#file === undefined) return;
     const text = event.path ? `${nameOf(event.path)}> ${event.text}` : event.text;
-    await this.#file.handle.write(`${text}\n`);
+    this.#empty = false;
+    try {
+      await this.#file.handle.write(`${text}\n`);
+    } catch {
+      // Half a copy of the log is of no use, and a full disk here is no reason to end the build.
+      await this.discard();
+    }
   }
 
-  /** Ends the log and says where it is. */
+  /** Ends the log and says where it is, if there is anything in it. */
   async keep(): Promise<string | undefined> {
+    if (this.#empty) await this.discard();
     await this.#file?.handle.close();
     return this.#file?.path;
   }

@@ -29,7 +29,7 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       };
     case "reconnecting":
       return {
-        line: `connection lost (${event.reason}); trying again in ${formatDuration(event.waitMilliseconds / 1000)}`,
+        line: `no connection (${event.reason}); trying again in ${formatDuration(event.waitMilliseconds / 1000)}`,
       };
     case "opened":
       return event.attached

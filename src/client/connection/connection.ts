@@ -33,7 +33,9 @@ export async function openConnection(
   options: { readonly timeoutMs?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Connection> {
   const { timeoutMs = CONNECT_TIMEOUT_MS, signal } = options;
-  const dialled = await dial(destination.peer, { timeoutMs, signal });
+  const dialled = await dial(destination.peer, { timeoutMs, signal }).catch(error => {
+    throw signal?.aborted ? cancelled(signal.reason) : withAdvice(toFailure(error, "connecting"), destination);
+  });
   try {
     return await present(dialled, destination, identity, signal);
   } catch (error) {
@@ -80,6 +82,18 @@ function refuseOtherKey(known: PublicKey, said: PublicKey): void {
     reason: "signing-key-changed",
     fix: "ask the builder's owner whether its key was changed, and for a new ticket",
   });
+}
+
+/** What to do about a builder that is not reached, where nothing else says so. */
+function withAdvice(failure: Failure, { peer, ticket }: Destination): Failure {
+  if (failure.code !== "unreachable" || failure.fix !== undefined) return failure;
+  const { code, who, message, reason, cause } = failure;
+  const nowhere = peer.addresses.length + peer.relayUrls.length === 0;
+  const fix =
+    ticket === undefined && nowhere
+      ? "say where it is: --address IP:PORT or --relay-url URL"
+      : `see that \`drv-thru serve\` runs there and can be reached from here${ticket ? "; if it has moved, ask its owner for a new ticket" : ""}`;
+  return new Failure(code, who, message, { fix, cause, ...(reason !== undefined && { reason }) });
 }
 
 /** Who is refused for what they are is told what to send to the owner. */

@@ -53,6 +53,7 @@ const TROUBLES: Readonly<Record<string, string>> = {
   ENOENT: "not there",
   EACCES: "in a folder that is closed to you (as root you may look)",
   ECONNREFUSED: "nobody answers (it was not stopped cleanly, or is not up yet)",
+  ENOTDIR: "not a folder",
   ENOTSOCK: "not a socket",
 };
 
