@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
 import { Codec } from "../../gen/drvthru/v1/common_pb.js";
+import { type NextPart, readNar } from "../../src/client/transfer/nar-parts.ts";
 import { generateSecretKey, signPath } from "../../src/nix/signing-key.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
 import { derivation, sourcePath, unprovenPath } from "../fakes/make-path.ts";
@@ -123,3 +126,25 @@ test("a builder that signs with another key than the ticket says is refused befo
   assert.deepEqual([failure?.code, failure?.reason], ["not-permitted", "signing-key-changed"]);
   assert.deepEqual(world.builder.calls, ["present"]);
 });
+
+for (const codec of [Codec.NONE, Codec.ZSTD]) {
+  test(`attack: a builder sends a path for ever without a byte of it, with codec ${Codec[codec]}`, async () => {
+    const info = { ...unprovenPath("endless", "").info, narSize: 1 << 20 };
+    // A frame of zstd that a decoder skips: its mark, a length, and so many bytes.
+    const nothing = codec === Codec.ZSTD ? skippable(60_000) : new Uint8Array();
+    let begun = false;
+    const next: NextPart = async () => {
+      if (begun) return { case: "data", value: nothing };
+      begun = true;
+      return create(CacheFetchPartSchema, { part: { case: "begin", value: { path: info.path, codec } } }).part;
+    };
+    await assert.rejects(Array.fromAsync(readNar(info, next)), /too many bytes/);
+  });
+}
+
+function skippable(length: number): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(8 + length);
+  new DataView(frame.buffer).setUint32(0, 0x184d2a50, true);
+  new DataView(frame.buffer).setUint32(4, length, true);
+  return frame;
+}

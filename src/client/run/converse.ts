@@ -56,10 +56,16 @@ async function followAndFetch(job: Job, build: BuildId, { services }: Connection
     droppable: () => false,
     gap: neverDropped,
   });
+  // Once each, however often a builder says so: what waits here has no other limit than the outputs there are.
+  const told = new Set<StorePath>();
+  const tell = (path: StorePath) => {
+    if (!told.has(path)) ready.push(path);
+    told.add(path);
+  };
   const watch = async () => {
-    const end = await watchBuild(job, build, services, ready.push, signal);
+    const end = await watchBuild(job, build, services, tell, signal);
     if (end.outcome === "built")
-      for (const { outputs } of job.plan.targets) for (const path of outputs.values()) ready.push(path);
+      for (const { outputs } of job.plan.targets) for (const path of outputs.values()) tell(path);
     ready.end();
     return end;
   };
