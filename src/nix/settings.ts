@@ -20,8 +20,12 @@ export interface NixSettings {
   readonly substituters: readonly string[];
   readonly trustedSubstituters: readonly string[];
   readonly requireSignatures: boolean;
+  readonly sandbox: SandboxUse;
   readonly building: BuildSettings;
 }
+
+/** Which builds run in a sandbox: all, those for which the kernel allows it (`sandbox-fallback`), or not all (`sandbox` is off or relaxed). */
+export type SandboxUse = "all" | "where-possible" | "not-all";
 
 /** How a Nix builds. A daemon's client replaces these numbers by its own, so it has to know them. */
 export interface BuildSettings {
@@ -52,6 +56,7 @@ export function parseSettings(json: string): NixSettings {
     substituters: words("substituters"),
     trustedSubstituters: words("trusted-substituters"),
     requireSignatures: ![false, "false"].includes(effective(all.get("require-sigs")) as string | boolean),
+    sandbox: sandboxUse(effective(all.get("sandbox")), effective(all.get("sandbox-fallback"))),
     building: {
       maxJobs: countOf(all, "max-jobs"),
       cores: countOf(all, "cores") ?? 0,
@@ -59,6 +64,12 @@ export function parseSettings(json: string): NixSettings {
       timeoutSeconds: countOf(all, "timeout") ?? 0,
     },
   };
+}
+
+/** Both are true by default. */
+function sandboxUse(sandbox: unknown = true, fallback: unknown = true): SandboxUse {
+  if (sandbox !== true && sandbox !== "true") return "not-all";
+  return fallback === false || fallback === "false" ? "all" : "where-possible";
 }
 
 /** Whether a list such as `trusted-users` names this user, or one of the groups the user is in. */

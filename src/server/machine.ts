@@ -1,4 +1,4 @@
-import type { BuildSettings } from "../nix/settings.ts";
+import type { BuildSettings, SandboxUse } from "../nix/settings.ts";
 import type { PublicKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import { readNixSettings } from "./nix-settings.ts";
@@ -12,6 +12,7 @@ export interface Machine {
   /** Keys whose signatures it believes. */
   readonly trustedKeys: readonly PublicKey[];
   readonly building: BuildSettings;
+  readonly sandbox: SandboxUse;
 }
 
 /** Asks this machine's Nix, its program and its daemon. Throws a `Failure` that says which does not answer. */
@@ -26,5 +27,14 @@ export async function askMachine(openStore: OpenStore): Promise<Machine> {
     features: settings.systemFeatures,
     trustedKeys: settings.trustedPublicKeys,
     building: settings.building,
+    sandbox: settings.sandbox,
   };
+}
+
+/** What the owner should know of how builds are shut in here, or `undefined`. A build outside of a sandbox reads all of the store: also what other guests have sent. */
+export function sandboxWarning({ sandbox }: Pick<Machine, "sandbox">): string | undefined {
+  if (sandbox === "all") return undefined;
+  const what =
+    sandbox === "not-all" ? "does not sandbox every build" : "builds without a sandbox where the kernel allows none";
+  return `this machine's Nix ${what}: a guest's build could read the whole store; set sandbox = true and sandbox-fallback = false in nix.conf`;
 }

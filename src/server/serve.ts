@@ -17,7 +17,7 @@ import { type BuilderEndpoint, bindBuilder } from "./iroh.ts";
 import { loadKeys } from "./keys.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { stderrLog } from "./log.ts";
-import { askMachine } from "./machine.ts";
+import { askMachine, sandboxWarning } from "./machine.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** How a builder is to run. */
@@ -70,6 +70,8 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   const keys = await loadKeys(dataFolder, config.secretKeyFile);
   const openStore: OpenStore = signal => openDaemon({ signal });
   const machine = await askMachine(openStore);
+  const warning = sandboxWarning(machine);
+  if (warning !== undefined) log.warn(warning);
   const endpoint = await bindBuilder(config, keys.iroh);
   opened.defer(() => endpoint.close());
   const assembly = await assemble({

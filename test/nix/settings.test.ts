@@ -100,3 +100,12 @@ test("any JSON ends in settings or a format error", () => {
     }),
   );
 });
+
+test("whether every build is in a sandbox is known: not where Nix may do without, nor where a derivation may opt out", () => {
+  const read = (sandbox: unknown, fallback: unknown) =>
+    parseSettings(JSON.stringify({ sandbox: { value: sandbox }, "sandbox-fallback": { value: fallback } })).sandbox;
+  assert.deepEqual([read(true, false), read("true", "false")], ["all", "all"]);
+  assert.equal(read(true, true), "where-possible");
+  assert.deepEqual([read("relaxed", false), read(false, false)], ["not-all", "not-all"]);
+  assert.equal(parseSettings("{}").sandbox, "where-possible");
+});

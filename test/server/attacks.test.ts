@@ -7,6 +7,7 @@ import { BuildOpenRequestSchema } from "../../gen/drvthru/v1/build_pb.js";
 import { CacheFetchRequestSchema } from "../../gen/drvthru/v1/cache_pb.js";
 import { idFromBytes } from "../../src/lib/ids.ts";
 import { openRequestFromWire } from "../../src/server/build/request.ts";
+import { sandboxWarning } from "../../src/server/machine.ts";
 import { derivation, type MadePath, sourcePath, textPath } from "../fakes/make-path.ts";
 import { FakeStore } from "../fakes/store.ts";
 import {
@@ -224,4 +225,11 @@ test("as many outputs as a build may have pass, and one more is refused", () => 
     create(BuildOpenRequestSchema, { buildId: new Uint8Array(32), targets: targets(last), installable: "" });
   assert.equal(openRequestFromWire(request(16)).request.targets.length, 17);
   assert.throws(() => openRequestFromWire(request(17)), /at most 4096 outputs/);
+});
+
+test("a builder whose Nix may build outside of a sandbox warns its owner", () => {
+  assert.equal(sandboxWarning({ sandbox: "all" }), undefined);
+  for (const sandbox of ["where-possible", "not-all"] as const) {
+    assert.match(sandboxWarning({ sandbox }) ?? "", /could read the whole store; set sandbox = true/);
+  }
 });
