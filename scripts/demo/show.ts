@@ -41,7 +41,7 @@ export async function run(shell: Shell, line: string, status = 0): Promise<Ended
   for (const stream of [running.stdout, running.stderr]) stream.on("data", text => process.stdout.write(text));
   running.stdin.end();
   const ended = await running.ended;
-  if (status !== 0) process.stdout.write(`(exit code ${ended.status})\n`);
+  if (status !== 0 && ended.status !== undefined) process.stdout.write(`(exit code ${ended.status})\n`);
   if (ended.status !== status) throw new Error(`"${line}" ended with ${ended.status}, not ${status}`);
   return ended;
 }
