@@ -41,6 +41,29 @@ test("an upload that stalls while another build wants the same path is dropped, 
   assert.deepEqual(await missing(staller, stalledId, [path]), []);
 });
 
+test("attack: an upload brings a byte now and then to keep another from sending the same path", async t => {
+  const builder = await world(t, { limits: { contestedStallTime: 200 } });
+  const path = sourcePath("shared", randomBytes(10_000));
+  const [trickler, other] = [await builder.anyone(), await builder.anyone()];
+  const trickle = putStream(trickler);
+  await trickle.send(putStart(await open(trickler, [derivation({ name: "a" })])));
+  await trickle.send(putPaths([path]));
+  let at = 0;
+  const drip = setInterval(() => void trickle.send(putData(path.nar.subarray(at, ++at))), 20);
+  t.after(() => clearInterval(drip));
+  while (!builder.nix.asked.includes("add")) await new Promise(setImmediate);
+
+  const waiting = putStream(other);
+  await waiting.send(putStart(await open(other, [derivation({ name: "b" })])));
+  await waiting.send(putPaths([path]));
+  assert.equal(await refused(trickle.done), "UPLOAD_STALLED");
+  assert.ok(at < path.nar.length, "it was taken for as long as it lasted");
+  await waiting.send(putData(path.nar));
+  waiting.end();
+  await waiting.done;
+  assert.deepEqual(waiting.registered, [path.info.path]);
+});
+
 test("an upload that stalls by itself is dropped with its daemon connection", async t => {
   const builder = await world(t, { limits: { stallTime: 20 } });
   const guest = await builder.anyone();

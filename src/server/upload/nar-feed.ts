@@ -50,7 +50,7 @@ export class NarFeed {
       const piece = rest.subarray(0, this.#current.left);
       rest = rest.subarray(piece.length);
       this.#inputs.receive(piece.length);
-      this.#transfer.progress();
+      this.#transfer.progress(piece.length);
       this.#current.left -= piece.length;
       const { pieces, left } = this.#current;
       const sent = pieces.send(piece);

@@ -10,6 +10,9 @@ export interface StallLimits {
   readonly contestedStallTime: number;
 }
 
+/** Bytes a second that an upload must bring while somebody else waits for its path: less is a trickle that would hold it for hours. */
+const LEAST_RATE = 8 * 1024;
+
 /**
  * The uploads under way. Nix locks a path from the first byte of its NAR to the last, so one that brings nothing holds up everybody who needs that
  * path: it is dropped after a while, and soon if another upload wants the path.
@@ -34,6 +37,8 @@ export class Transfer {
   readonly #wanted: Map<StorePath, Set<Transfer>>;
   readonly #drop: (refusal: unknown) => void;
   readonly #wants = new Set<StorePath>();
+  /** How long was waited for how much, since others began to wait for the path or since that was last looked at. */
+  #pace: { readonly path: StorePath; waited: number; bytes: number } | undefined;
   #waiting: { readonly path: StorePath; readonly since: number; timer: NodeJS.Timeout } | undefined;
 
   constructor(limits: StallLimits, wanted: Map<StorePath, Set<Transfer>>, drop: (refusal: unknown) => void) {
@@ -62,13 +67,28 @@ export class Transfer {
   wait(path: StorePath): void {
     const contested = (this.#wanted.get(path)?.size ?? 0) > 1;
     const time = contested ? this.#limits.contestedStallTime : this.#limits.stallTime;
+    if (contested && this.#trickles(path)) {
+      this.#dropFor(path);
+      return;
+    }
     this.#waiting = { path, since: performance.now(), timer: this.#timer(path, time) };
   }
 
-  /** A byte has come. */
-  progress(): void {
+  /** So many bytes have come, or the store is busy. */
+  progress(bytes = 0): void {
+    if (this.#pace !== undefined) {
+      this.#pace.bytes += bytes;
+      if (this.#waiting !== undefined) this.#pace.waited += performance.now() - this.#waiting.since;
+    }
     clearTimeout(this.#waiting?.timer);
     this.#waiting = undefined;
+  }
+
+  #trickles(path: StorePath): boolean {
+    const pace = this.#pace?.path === path ? this.#pace : undefined;
+    if (pace !== undefined && pace.waited < this.#limits.contestedStallTime) return false;
+    this.#pace = { path, waited: 0, bytes: 0 };
+    return pace !== undefined && pace.bytes * 1000 < pace.waited * LEAST_RATE;
   }
 
   /** The stream has ended. */
@@ -87,13 +107,17 @@ export class Transfer {
   #timer(path: StorePath, milliseconds: number): NodeJS.Timeout {
     const stalled = () => {
       this.#waiting = undefined;
-      this.#drop(
-        refuse(Reason.UPLOAD_STALLED, Code.Aborted, `the upload of ${path} stalled and was dropped`, {
-          subject: path,
-          fix: "send it again",
-        }),
-      );
+      this.#dropFor(path);
     };
     return setTimeout(stalled, milliseconds);
+  }
+
+  #dropFor(path: StorePath): void {
+    this.#drop(
+      refuse(Reason.UPLOAD_STALLED, Code.Aborted, `the upload of ${path} stalled and was dropped`, {
+        subject: path,
+        fix: "send it again",
+      }),
+    );
   }
 }
