@@ -85,15 +85,21 @@ function refuseOtherKey(known: PublicKey, said: PublicKey): void {
 }
 
 /** What to do about a builder that is not reached, where nothing else says so. */
-function withAdvice(failure: Failure, { peer, ticket }: Destination): Failure {
+function withAdvice(failure: Failure, destination: Destination): Failure {
   if (failure.code !== "unreachable" || failure.fix !== undefined) return failure;
   const { code, who, message, reason, cause } = failure;
-  const nowhere = peer.addresses.length + peer.relayUrls.length === 0;
-  const fix =
-    ticket === undefined && nowhere
-      ? "say where it is: --address IP:PORT or --relay-url URL"
-      : `see that \`drv-thru serve\` runs there and can be reached from here${ticket ? "; if it has moved, ask its owner for a new ticket" : ""}`;
+  const fix = reason === "wrong-endpoint" ? OTHER_BUILDER : adviceFor(destination);
   return new Failure(code, who, message, { fix, cause, ...(reason !== undefined && { reason }) });
+}
+
+const OTHER_BUILDER = "it has a new key, or another address: ask its owner for a new ticket or its new id";
+
+function adviceFor({ peer, ticket }: Destination): string {
+  const look = "see that `drv-thru serve` runs there and can be reached from here";
+  if (ticket !== undefined) return `${look}; if it has moved, ask its owner for a new ticket`;
+  return peer.addresses.length + peer.relayUrls.length > 0
+    ? look
+    : "say where it is: --address IP:PORT or --relay-url URL";
 }
 
 /** Who is refused for what they are is told what to send to the owner. */

@@ -27,20 +27,26 @@ export function resultLinks(requested: readonly PlannedDerivation[], outLink: st
 
 /** Fails where no link can be made, or something stands that is not a link into the store: before the build, so that no use is spent for it. */
 export async function checkLink({ link }: ResultLink): Promise<void> {
-  await access(dirname(link), constants.W_OK | constants.X_OK).catch(error => {
-    throw cannotLink(link, error);
-  });
-  try {
-    const stat = await lstat(link);
-    if (stat.isSymbolicLink() && (await readlink(link)).startsWith(`${STORE_DIR}/`)) return;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return;
-    throw cannotLink(link, error);
+  if (await isFree(link)) {
+    await access(dirname(link), constants.W_OK | constants.X_OK).catch(error => {
+      throw cannotLink(link, error);
+    });
+    return;
   }
   throw new Failure("failed", "this machine", `cannot make the result link ${link}: something else is there`, {
     reason: "link-taken",
     fix: "pass --out-link PATH or --no-link",
   });
+}
+
+/** Whether there is nothing, or a link into the store. */
+async function isFree(link: string): Promise<boolean> {
+  try {
+    return (await lstat(link)).isSymbolicLink() && (await readlink(link)).startsWith(`${STORE_DIR}/`);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return true;
+    throw cannotLink(link, error);
+  }
 }
 
 /** Makes a link, replacing an old one in one step. */

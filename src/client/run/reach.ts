@@ -67,7 +67,8 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
     } catch (error) {
       const failure = signal.aborted ? cancelled(signal.reason) : toFailure(error, "connecting");
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
-      if (failure.code !== "unreachable" || performance.now() + wait >= deadline) throw failure;
+      if (failure.code !== "unreachable" || failure.reason === "wrong-endpoint" || performance.now() + wait >= deadline)
+        throw failure;
       emit({ kind: "reconnecting", reason: failure.message, waitMilliseconds: wait });
       await pause(job, wait);
     }
