@@ -46,6 +46,8 @@ export class NamespaceHost implements Host {
       HOME: home,
       USER: user,
       LANG: "C.UTF-8",
+      // Every command of a story loads the same sources: it need not compile them each time.
+      NODE_COMPILE_CACHE: `/var/tmp/compiled-${user}`,
       // Where all is one uid the store's files are the user's own, and Nix would go round the daemon.
       ...(ownUids || user === "root" ? {} : { NIX_REMOTE: "daemon" }),
       ...env,
