@@ -70,6 +70,11 @@ export function isLost(failure: Failure): boolean {
   return failure.reason === "connection-lost";
 }
 
+/** Whether the same command can go on with the same build later: after a broken connection, or once this machine's disk has room again. */
+export function canGoOn(failure: Failure): boolean {
+  return isLost(failure) || (failure.who === "nix" && failure.reason === "disk-full");
+}
+
 function lost(doing: string, why: string, cause: unknown): Failure {
   return new Failure("unreachable", "the network", `the connection to the builder broke while ${doing}: ${why}`, {
     reason: "connection-lost",

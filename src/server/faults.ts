@@ -37,3 +37,8 @@ export function refusalOf(error: unknown): unknown {
     cause: error,
   });
 }
+
+/** The builder's own fault as a refusal; any other error as it is. */
+export function faultOf(error: unknown): unknown {
+  return builderFault(error) === undefined ? error : refusalOf(error);
+}

@@ -32,12 +32,14 @@ export function cut(text: string, limit: number): string {
   return bytes.toString("utf8", 0, end);
 }
 
-/** Lets only `ConnectError`s out of a service: anything else becomes "internal error" for the peer, its cause goes to the log. */
-export function shieldErrors(log: Logger): Interceptor {
+/** Lets only `ConnectError`s out of a service, and what `translate` makes one: anything else becomes "internal error" for the peer, its cause goes to the log. */
+export function shieldErrors(log: Logger, translate: (error: unknown) => unknown): Interceptor {
   return next => async request => {
     const outward = (error: unknown): ConnectError => {
       if (error instanceof ConnectError) return error;
       if (request.signal.aborted) return ended(request.signal.reason, error);
+      const told = translate(error);
+      if (told instanceof ConnectError) return told;
       log.error({ err: error, rpc: `${request.service.name}.${request.method.name}` }, "internal error");
       return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
     };

@@ -22,6 +22,7 @@ import { buildService } from "./build/service.ts";
 import { BuiltPaths } from "./cache/built-paths.ts";
 import { Closures } from "./cache/closures.ts";
 import { cacheService } from "./cache/service.ts";
+import { faultOf } from "./faults.ts";
 import type { ServerLimits } from "./limits.ts";
 import { logRefusals } from "./log-refusals.ts";
 import { shieldErrors } from "./refusal.ts";
@@ -99,7 +100,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     const router = createConnectRouter({
       ...routerOptions,
       requestGate,
-      interceptors: [logRefusals(log), shieldErrors(log)],
+      interceptors: [logRefusals(log), shieldErrors(log, faultOf)],
     });
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))

@@ -2,6 +2,7 @@ import { open, type RootDatabase } from "lmdb";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
 import { FORMAT, newerState } from "./codec.ts";
+import { surviveFailedCommits, whyNotWritten } from "./commit-failure.ts";
 import { tooMany } from "./forget.ts";
 import { type Holder, isRunning, thisProcess } from "./holder.ts";
 import type { State } from "./state.ts";
@@ -57,12 +58,17 @@ function asHolder(value: unknown): Holder | undefined {
 
 function stateOver(root: RootDatabase<unknown, string>): State {
   const tables = new Tables(root);
+  const rest = surviveFailedCommits();
   const write = async <T>(inside: () => T): Promise<T> => {
     // A child transaction: whatever throws inside leaves nothing behind.
-    const result = await root.childTransaction(inside);
-    // The transaction's own promise says that it can be read; only this says that it is on disk.
-    await root.flushed;
-    return result;
+    try {
+      const result = await root.childTransaction(inside);
+      // The transaction's own promise says that it can be read; only this says that it is on disk.
+      await root.flushed;
+      return result;
+    } catch (error) {
+      throw await whyNotWritten(error);
+    }
   };
   return {
     createTicket: ticket => write(() => tables.putTicket(ticket)),
@@ -85,8 +91,12 @@ function stateOver(root: RootDatabase<unknown, string>): State {
         return old.map(build => build.id);
       }),
     close: async () => {
-      await write(() => root.remove("holder"));
-      await root.close();
+      try {
+        await write(() => root.remove("holder"));
+      } finally {
+        await root.close();
+        rest();
+      }
     },
   };
 }

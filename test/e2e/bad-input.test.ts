@@ -158,7 +158,7 @@ test("a builder that cannot start says which file or program is in its way", { s
   refused(await stage.builder.run(node, { env: { PATH: "/nowhere" } }), 1, /there is no nix program in PATH/);
 });
 
-test("a full disk at the client is told as such", {
+test("a full disk at the client is told as such, and the same command goes on once there is room", {
   skip: needsRoot,
 }, async () => {
   const stage = current();
@@ -167,13 +167,11 @@ test("a full disk at the client is told as such", {
   await asRoot(stage, smallStore);
   // A daemon has a view of the mounts of its own, from when it was started.
   await stage.client.configure({});
-  try {
-    refused(await stage.build(ticket, script), 1, /No space left on device|disk is full/);
-  } finally {
-    await asRoot(stage, "umount -l /nix/store; umount -l /var/small");
-    await stage.client.configure({});
-  }
+  refused(await stage.build(ticket, script), 1, /Nix: .*No space left on device\n\nnix-collect-garbage/);
   assert.equal((await stage.record(ticket)).status, "exhausted", "it was built");
+  await asRoot(stage, "mount -o remount,size=200m /nix/store");
+  const again = await stage.build(ticket, script);
+  assert.equal(again.status, 0, again.stderr);
 });
 
 test("a builder that is told to stop lets a build end, takes no new one, and leaves at once when told twice", {
@@ -213,6 +211,31 @@ test("a Nix daemon that is gone at the builder costs nothing", { skip: needsRoot
     renameSync(`${socket}.away`, socket);
   }
   await nothingSpent(stage, ticket);
+});
+
+test("a builder whose data folder is full says so, spends nothing and goes on once there is room", {
+  skip: needsRoot,
+}, async () => {
+  const stage = current();
+  const folder = "/home/builder/small";
+  const root = async (script: string) => {
+    const { status, stderr } = await stage.builder.run(["sh", "-c", script], { user: "root" });
+    assert.equal(status, 0, stderr);
+  };
+  await root(`mkdir ${folder} && mount -t tmpfs -o size=3m,mode=700,uid=$(id -u builder) small ${folder}`);
+  const serve = stage.builder.spawn(["drv-thru", "serve", "--relay", "none", "--data-dir", folder]);
+  try {
+    await serve.until(/drv-thru ticket create/);
+    await root(`dd if=/dev/zero of=${folder}/fill bs=4096 count=2000 || true`);
+    refused(await stage.admin("ticket", "create", "--data-dir", folder), 3, /the builder's disk is full/);
+    await root(`rm ${folder}/fill`);
+    assert.equal((await stage.admin("ticket", "create", "--data-dir", folder)).status, 0);
+  } finally {
+    await serve.signal("SIGTERM");
+    await serve.ended;
+    await root(`umount -l ${folder}`);
+  }
+  assert.equal((await serve.ended).status, 0);
 });
 
 const smallStore = [

@@ -8,6 +8,7 @@ import { Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import type { BuildId, ClientId, EndpointId, TicketId } from "../../src/lib/ids.ts";
 import { administratorGate, type GateLimits, guestGate, requestGate } from "../../src/server/access.ts";
+import { faultOf } from "../../src/server/faults.ts";
 import type { TrustedClient } from "../../src/server/present.ts";
 import { gateKey } from "../../src/server/principal.ts";
 import { shieldErrors } from "../../src/server/refusal.ts";
@@ -88,7 +89,7 @@ export async function door(t: TestContext, trusted: readonly TrustedClient[] = [
     now: () => made.now,
     log,
   };
-  const router = createConnectRouter({ ...routerOptions, requestGate, interceptors: [shieldErrors(log)] });
+  const router = createConnectRouter({ ...routerOptions, requestGate, interceptors: [shieldErrors(log, faultOf)] });
   router.service(Tickets, ticketsService(parts));
   const pairs: ReturnType<typeof memoryPair>[] = [];
   t.after(async () => {

@@ -1,7 +1,7 @@
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../../nix/store.ts";
 import { type Destination, loadIdentity, parseTarget } from "../connection/identity.ts";
-import { cancelled, isLost, toFailure } from "../errors.ts";
+import { cancelled, canGoOn, toFailure } from "../errors.ts";
 import type { BuildEvent } from "../events.ts";
 import { stateFolder } from "../paths.ts";
 import { findGoal, type Goal, makePlan } from "../plan/plan.ts";
@@ -85,8 +85,8 @@ async function buildRemotely(store: Store, goal: Goal, life: Life): Promise<Buil
   const job = await makeJob(store, goal, life);
   const end = await seeThrough(job)
     .catch(async error => {
-      // What a broken connection left is noted for the next run.
-      if (job.build !== undefined && !isLost(toFailure(error, "building"))) await job.notes.remove(job.build);
+      // What a broken connection or a full disk left is noted for the next run.
+      if (job.build !== undefined && !canGoOn(toFailure(error, "building"))) await job.notes.remove(job.build);
       throw error;
     })
     .finally(() => job.importer?.close());
