@@ -384,7 +384,7 @@ function failures(check: Check): void {
     const late = async () => {
       for await (const { data } of client.failLate(asked)) got.push(data.length);
     };
-    for (const call of [client.fail(asked), late()]) {
+    for (const call of [() => client.fail(asked), late]) {
       await assert.rejects(call, error => {
         failsWith(Code.AlreadyExists, /it is there/)(error);
         assert.ok(error instanceof ConnectError);
