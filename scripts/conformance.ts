@@ -46,7 +46,7 @@ function prepare(): void {
   const plugin = { local: "protoc-gen-es", out, opt: ["target=js+dts", "import_extension=js"] };
   const template = JSON.stringify({ version: "v2", plugins: [plugin] });
   if (read("buf", "generate", join(dir, "proto"), "--template", template) === undefined) {
-    fail("cannot generate code from the suite's protos", "npm ci");
+    fail("cannot generate code from the suite's protos", "npm run setup");
   }
   const types = read("tsc", "-p", suite);
   if (types === undefined) fail("the conformance programs do not fit the types", "npx tsc -p test/conformance");
