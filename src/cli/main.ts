@@ -1,10 +1,11 @@
-import { Cli, type CommandClass, type Definition } from "clipanion";
+import { Cli, type Command, type CommandClass, type Definition } from "clipanion";
 import { Failure } from "../lib/failure.ts";
 import { whyOf } from "../lib/system-error.ts";
 import { commands } from "./commands/index.ts";
 import { ExitCode } from "./exit.ts";
 import { commandHelp, overview, usageOf } from "./help.ts";
 import { type Io, widthOf } from "./io.ts";
+import { refuseRepeated } from "./repeated.ts";
 import { reportError } from "./report.ts";
 import { version } from "./version.ts";
 
@@ -24,7 +25,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   try {
     if (words[0] === "help" || words.includes("--help") || words.includes("-h")) return help(cli, words, io);
-    const command = parse(cli, argv, io);
+    const command = parse(cli, argv, words, io);
     return (await command.execute()) ?? ExitCode.done;
   } catch (error) {
     return reportError(error, io);
@@ -72,12 +73,16 @@ function cannotWrite(stream: "stdout" | "stderr", error: NodeJS.ErrnoException):
   process.exit(ExitCode.failed);
 }
 
-function parse(cli: Cli<Io>, argv: readonly string[], io: Io) {
+function parse(cli: Cli<Io>, argv: readonly string[], words: readonly string[], io: Io) {
+  let parsed: Command<Io>;
   try {
-    return cli.process([...argv], io);
+    parsed = cli.process([...argv], io);
   } catch (error) {
     throw usageFailure(cli, argv, error);
   }
+  const found = findCommand(cli, words);
+  if (found) refuseRepeated(found.command, parsed, words);
+  return parsed;
 }
 
 /** clipanion lists every command that might have been meant; a person wants the one reason for the command they typed. */

@@ -65,7 +65,7 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   checkPath(socketPath);
   prepareDataFolder(dataFolder);
   await using opened = new AsyncDisposableStack();
-  const state = await openState(join(dataFolder, "state"));
+  const state = await openState(dataFolder);
   opened.defer(() => state.close());
   const keys = await loadKeys(dataFolder, config.secretKeyFile);
   const openStore: OpenStore = signal => openDaemon({ signal });

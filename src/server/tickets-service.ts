@@ -99,6 +99,9 @@ export function ticketsService(parts: TicketsParts): ServiceImpl<typeof Tickets>
   };
 }
 
+/** Most tickets that the error for an ambiguous id names. */
+const MOST_NAMED = 4;
+
 async function present(parts: TicketsParts, request: TicketsPresentRequest, context: HandlerContext) {
   if (Buffer.byteLength(request.clientVersion) > 64) {
     throw refuse(Reason.MALFORMED, Code.InvalidArgument, "client_version has at most 64 bytes", {
@@ -172,11 +175,27 @@ function findTicket(state: State, id: string): Ticket {
     const message = "a ticket is named by its id: 64 hex digits, or at least the first 4";
     throw refuse(Reason.MALFORMED, Code.InvalidArgument, message, { subject: "id", fix: "drv-thru ticket list" });
   }
-  const [ticket, another] = state.ticketsByPrefix(prefix, 2);
+  const found = state.ticketsByPrefix(prefix, MOST_NAMED + 1);
+  const [ticket, another] = found;
   if (ticket === undefined) throw notFound(prefix);
   if (another === undefined) return ticket;
-  const message = `more than one ticket's id begins with ${prefix}`;
-  throw refuse(Reason.MALFORMED, Code.InvalidArgument, message, { subject: prefix, fix: "drv-thru ticket list" });
+  throw ambiguous(prefix, found);
+}
+
+/** Names the tickets that are meant by chance, each by as much of its id as tells it from the others. */
+function ambiguous(prefix: string, found: readonly Ticket[]): Error {
+  const digits = Math.min(64, shared(found.map(ticket => ticket.id)) + 4);
+  const named = found.slice(0, MOST_NAMED).map(({ id, name }) => `${id.slice(0, digits)} (${name})`);
+  const others = found.length > MOST_NAMED ? [...named, "others"] : named;
+  const message = `${prefix} begins the ids of more than one ticket: ${others.join(", ")}`;
+  const fix = "give more of its digits: drv-thru ticket list";
+  return refuse(Reason.MALFORMED, Code.InvalidArgument, message, { subject: prefix, fix });
+}
+
+/** How many characters all of these begin with. */
+function shared([first = "", ...others]: readonly string[]): number {
+  const differs = [...first].findIndex((digit, at) => others.some(other => other[at] !== digit));
+  return differs < 0 ? first.length : differs;
 }
 
 function notFound(id: string): Error {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
@@ -9,7 +10,7 @@ import type { State } from "./state.ts";
 import { Tables } from "./tables.ts";
 import * as uses from "./uses.ts";
 
-/** Opens, or makes, the state in a folder. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
+/** Opens, or makes, the state in a builder's data folder, where `state/` holds it. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
 export async function openState(folder: string): Promise<State> {
   const root = openRoot(folder);
   try {
@@ -21,7 +22,8 @@ export async function openState(folder: string): Promise<State> {
   return stateOver(root);
 }
 
-function openRoot(folder: string): RootDatabase<unknown, string> {
+function openRoot(dataFolder: string): RootDatabase<unknown, string> {
+  const folder = join(dataFolder, "state");
   try {
     makeFolders(folder);
     // A variable, because lmdb's types have forgotten the mode of its files.

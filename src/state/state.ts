@@ -4,7 +4,7 @@ import type { Owner, UseRefusal, UseState } from "../tickets/use.ts";
 
 /**
  * What survives a restart of the builder. Reads are of the last committed transaction; each write is one transaction. A promise settles when the
- * write is on disk. Opened by `openState(folder)`, which fails if another process holds it.
+ * write is on disk. Opened by `openState(dataFolder)`, which fails if another process holds it.
  */
 export interface State {
   createTicket(ticket: Ticket): Promise<void>;

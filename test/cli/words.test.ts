@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Cli } from "clipanion";
 import { commands } from "../../src/cli/commands/index.ts";
 import { run } from "../../src/cli/main.ts";
 import { testIo } from "./io.ts";
@@ -61,6 +62,9 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["build", "--quiet", "-v"], /--quiet and --verbose exclude each other/],
   [["build", "--nar-fetches", "0"], /--nar-fetches "0" is not a number from 1 to 64/],
   [["build", "--nar-fetches", "65"], /--nar-fetches "65" is not a number from 1 to 64/],
+  [["build", "--ticket", "a", "--ticket", "b"], /--ticket takes one value, and is given 2 times/],
+  [["build", "-o", "a", "--out-link=b", "-o", "c"], /--out-link takes one value, and is given 3 times/],
+  [["ticket", "create", "--uses", "1", "--uses", "2"], /--uses takes one value, and is given 2 times/],
   [["build", "--ticket", " "], /there is no ticket in --ticket/],
   [
     ["build", "--ticket-file", "/nonexistent/ticket"],
@@ -103,6 +107,26 @@ for (const [argv, error] of wrong) {
     assert.equal(typed.stdout, "");
   });
 }
+
+test("every flag of every command that takes one value is refused when it is given twice", async () => {
+  const cli = Cli.from([...commands]);
+  for (const { path, options } of cli.definitions()) {
+    for (const { definition, description } of options) {
+      const [flag, takesValue] = [/--[a-z-]+/.exec(definition)?.[0] ?? "", definition.includes("#0")];
+      if (!takesValue || /repeatable/.test(description ?? "")) continue;
+      const words = path.split(" ").slice(1);
+      const needed = ["ticket reveal", "ticket revoke", "ticket inspect", "completion"].includes(words.join(" "));
+      const typed = await type(...words, ...(needed ? ["abcd"] : []), flag, "x", flag, "y");
+      assert.match(typed.stderr, new RegExp(`^error: ${flag} takes one value, and is given 2 times`), path);
+      assert.equal(typed.code, 2);
+    }
+  }
+});
+
+test("a flag that may be repeated, and a word behind --, are not counted", async () => {
+  const given = await type("build", "--address", "a", "--address", "b", "--file", "x", "--", "--file", "--file");
+  assert.doesNotMatch(given.stderr, /takes one value/);
+});
 
 test("--version prints the name and version alone", async () => {
   const typed = await type("--version");

@@ -86,7 +86,7 @@ export class World {
   }
 
   async start(): Promise<void> {
-    this.#state = await openState(join(this.folder, "state"));
+    this.#state = await openState(this.folder);
     this.#services = await createServices({
       state: this.#state,
       openStore: this.nix.open,

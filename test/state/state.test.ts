@@ -191,15 +191,16 @@ test("a second builder on the same folder is told who holds it", async t => {
 test("a database of a newer version is refused and left alone", async t => {
   const path = folder(t);
   await (await openState(path)).close();
-  const root = open<unknown, string>({ path, noSubdir: false, maxDbs: 16 });
+  const root = open<unknown, string>({ path: join(path, "state"), noSubdir: false, maxDbs: 16 });
   await root.put("format", 2);
   await root.close();
   await assert.rejects(openState(path), error => error instanceof Failure && /newer version/.test(error.message));
 });
 
 test("nobody else may read the state's files", async t => {
-  const path = join(folder(t), "state");
-  const state = await openState(path);
+  const data = folder(t);
+  const state = await openState(data);
+  const path = join(data, "state");
   for (const name of [".", ...readdirSync(path)]) assert.equal(statSync(join(path, name)).mode & 0o077, 0, name);
   await state.close();
 });
