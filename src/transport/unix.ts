@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { chmod } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Duplex, type Session, type SessionEnd, StreamError } from "../lib/stream.ts";
+import { cannotListen, checkPath, removeStale } from "../lib/unix-path.ts";
 import { SocketDuplex } from "./unix-duplex.ts";
-import { cannotListen, checkPath, removeStale } from "./unix-path.ts";
 
 /** How long closing waits for what was written to be taken, in milliseconds. */
 const closeMs = 1000;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { Failure } from "../lib/failure.ts";
+import { Failure } from "./failure.ts";
 
 /** Most bytes of a socket's path that every system takes. */
 const maxPathBytes = 100;
