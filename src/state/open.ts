@@ -1,18 +1,21 @@
+import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
 import { FORMAT, newerState } from "./codec.ts";
 import { surviveFailedCommits, whyNotWritten } from "./commit-failure.ts";
+import { DATABASE } from "./database.ts";
 import { tooMany } from "./forget.ts";
 import { type Holder, isRunning, thisProcess } from "./holder.ts";
+import { probeDatabase } from "./probe.ts";
 import type { State } from "./state.ts";
 import { Tables } from "./tables.ts";
 import * as uses from "./uses.ts";
 
 /** Opens, or makes, the state in a builder's data folder, where `state/` holds it. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
 export async function openState(folder: string): Promise<State> {
-  const root = openRoot(folder);
+  const root = await openRoot(folder);
   try {
     root.transactionSync(() => take(root, folder));
   } catch (error) {
@@ -22,17 +25,23 @@ export async function openState(folder: string): Promise<State> {
   return stateOver(root);
 }
 
-function openRoot(dataFolder: string): RootDatabase<unknown, string> {
+async function openRoot(dataFolder: string): Promise<RootDatabase<unknown, string>> {
   const folder = join(dataFolder, "state");
   try {
     makeFolders(folder);
-    // A variable, because lmdb's types have forgotten the mode of its files.
-    const options = { path: folder, noSubdir: false, maxDbs: 16, permissionsMode: 0o600 };
-    return open<unknown, string>(options);
+    checkWritable(folder);
+    await probeDatabase(folder);
+    return open<unknown, string>({ ...DATABASE, path: folder });
   } catch (cause) {
+    if (cause instanceof Failure) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Failure("failed", "this machine", `the builder's state in ${folder} cannot be opened: ${why}`, { cause });
   }
+}
+
+function checkWritable(folder: string): void {
+  const file = join(folder, "data.mdb");
+  if (existsSync(file)) accessSync(file, constants.R_OK | constants.W_OK);
 }
 
 /**
