@@ -28,7 +28,7 @@ async function refused(data: string, file: string): Promise<void> {
     assert(error instanceof Failure, String(error));
     assert.equal(error.who, "this machine");
     assert(error.message.includes(`${file} is damaged: `), error.message);
-    assert.match(error.fix ?? "", /begin anew[^]*\nmv .*state .*state\.damaged$/);
+    assert.match(error.fix ?? "", /begin anew[\s\S]*\nmv .*state .*state\.damaged$/);
     return true;
   });
 }
