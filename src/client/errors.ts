@@ -65,14 +65,27 @@ export function cancelled(reason: unknown): Failure {
   return new Failure("cancelled", "this machine", "the build was cancelled", { reason: "cancelled", cause: reason });
 }
 
+/** The same, where the build had succeeded and its use is spent: the next run only fetches. */
+export function fetchInterrupted(failure: Failure): Failure {
+  return new Failure("cancelled", failure.who, failure.message, {
+    reason: "fetch-interrupted",
+    fix: "it is built: run the same command again to fetch it, at no cost",
+    cause: failure,
+  });
+}
+
 /** Whether the connection broke, so that a new one may help: not for what the builder said on purpose. */
 export function isLost(failure: Failure): boolean {
   return failure.reason === "connection-lost";
 }
 
-/** Whether the same command can go on with the same build later: after a broken connection, or once this machine's disk has room again. */
+/** Whether the same command can go on with the same build later: after a broken connection, an interrupted fetch, or once this machine's disk has room again. */
 export function canGoOn(failure: Failure): boolean {
-  return isLost(failure) || (failure.who === "nix" && failure.reason === "disk-full");
+  return (
+    isLost(failure) ||
+    failure.reason === "fetch-interrupted" ||
+    (failure.who === "nix" && failure.reason === "disk-full")
+  );
 }
 
 function lost(doing: string, why: string, cause: unknown): Failure {

@@ -119,12 +119,12 @@ async function ownReservation(job: Job, services: Services): Promise<Uint8Array 
   return builds.find(record => record.state === BuildState.RESERVED)?.buildId;
 }
 
-/** Tells the builder to end a build. Best effort in a short time: without it the builder notices by itself. */
-export async function cancelBuild(build: BuildId, services: Services): Promise<Failure | undefined> {
+/** Tells the builder to end a build. Best effort in a short time: without it the builder notices by itself. `built`: it came too late, the build had succeeded. */
+export async function cancelBuild(build: BuildId, services: Services): Promise<{ built: boolean; untold?: Failure }> {
   try {
-    await services.build.cancel({ buildId: idToBytes(build) }, { timeoutMs: 5000 });
-    return undefined;
+    const answer = await services.build.cancel({ buildId: idToBytes(build) }, { timeoutMs: 5000 });
+    return { built: answer.build?.result?.outcome === BuildOutcome.BUILT };
   } catch (error) {
-    return toFailure(error, "cancelling the build");
+    return { built: false, untold: toFailure(error, "cancelling the build") };
   }
 }

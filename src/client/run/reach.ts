@@ -1,6 +1,6 @@
 import type { Failure } from "../../lib/failure.ts";
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
-import { cancelled, canGoOn, isLost, toFailure } from "../errors.ts";
+import { cancelled, canGoOn, fetchInterrupted, isLost, toFailure } from "../errors.ts";
 import type { BuildEnd } from "./build-end.ts";
 import { converse } from "./converse.ts";
 import type { Job } from "./job.ts";
@@ -42,7 +42,8 @@ function progressOf(job: Job): string {
 /** Nobody waits for this build any more: the builder need not finish it. A broken connection leaves it to be taken up again. */
 async function giveUp(job: Job, { services }: Connection, failure: Failure): Promise<Failure> {
   if (canGoOn(failure) || job.build === undefined) return failure;
-  const untold = await cancelBuild(job.build, services);
+  const { built, untold } = await cancelBuild(job.build, services);
+  if (job.signal.aborted && (built || job.end?.outcome === "built")) return fetchInterrupted(failure);
   if (untold !== undefined && untold.reason !== "build-unknown" && job.signal.aborted) {
     job.emit({
       kind: "warning",

@@ -33,7 +33,8 @@ export async function runBuild(
     store = await around.openStore(signal);
     return await liveIn(store, { request, around, emit, signal, destination, ledger });
   } catch (error) {
-    throw signal.aborted ? cancelled(signal.reason) : toFailure(error, "building");
+    const told = error instanceof Failure && error.code === "cancelled";
+    throw signal.aborted && !told ? cancelled(signal.reason) : toFailure(error, "building");
   } finally {
     store?.close();
   }
