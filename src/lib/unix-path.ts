@@ -29,6 +29,15 @@ export async function cannotListen(path: string, cause: unknown): Promise<Failur
   return new Failure("failed", "this machine", `cannot listen on ${path}: ${why}`, { cause });
 }
 
+/** Why an inherited descriptor cannot be listened on as a Unix socket. */
+export function notOurs(descriptor: number, cause: unknown): Failure {
+  const message = `descriptor ${descriptor} is no listening Unix socket: ${textOf(cause)}`;
+  return new Failure("usage", "this machine", message, {
+    cause,
+    fix: "pass one: ListenStream=/run/drv-thru/builder.sock",
+  });
+}
+
 /** Removes a socket that nobody answers on; refuses one that somebody does, and any other file. */
 export async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);

@@ -8,7 +8,7 @@ import { formatPublicKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import { openState } from "../state/open.ts";
 import { sealingKey } from "../tickets/seal.ts";
-import { listenUnix } from "../transport/unix.ts";
+import { adoptUnix, listenUnix } from "../transport/unix.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import type { BuilderConfig } from "./config.ts";
 import { prepareDataFolder } from "./data-folder.ts";
@@ -25,8 +25,8 @@ export interface BuilderOptions {
   readonly config: BuilderConfig;
   /** The administrator's socket. Default: `builder.sock` in the data folder. */
   readonly socketPath?: string | undefined;
-  /** Permission bits of that socket. Default 0600. */
-  readonly socketMode?: number | undefined;
+  /** Descriptors of sockets that are listened on already: whoever may open one is an administrator too. */
+  readonly passedSockets?: readonly number[] | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
   readonly drain?: Partial<DrainLimits> | undefined;
   /** Default: JSON lines on stderr. */
@@ -88,9 +88,10 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
     log,
   });
   opened.defer(() => assembly.services.close());
-  const local = await listenUnix(socketPath, { mode: options.socketMode ?? 0o600 });
-  opened.defer(() => local.close());
-  assembly.sessions.take(local);
+  const local = [await listenUnix(socketPath, { mode: 0o600 })];
+  opened.defer(async () => void (await Promise.all(local.map(session => session.close()))));
+  for (const descriptor of options.passedSockets ?? []) local.push(await adoptUnix(descriptor));
+  for (const session of local) assembly.sessions.take(session);
   void acceptAll(endpoint, assembly.sessions, log);
   const signingKey = formatPublicKey(keys.signing.public);
   const info = () => ({ endpointId: endpoint.id, signingKey, dataFolder, socketPath, ...endpoint.reachable() });

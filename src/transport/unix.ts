@@ -2,11 +2,14 @@ import { once } from "node:events";
 import { chmod } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Duplex, type Session, type SessionEnd, StreamError } from "../lib/stream.ts";
-import { cannotListen, checkPath, removeStale } from "../lib/unix-path.ts";
+import { cannotListen, checkPath, notOurs, removeStale } from "../lib/unix-path.ts";
 import { SocketDuplex } from "./unix-duplex.ts";
 
 /** How long closing waits for what was written to be taken, in milliseconds. */
 const closeMs = 1000;
+
+/** Connections to one socket at once, where nothing else is said. */
+const MAX_CONNECTIONS = 256;
 
 /** How a Unix socket is listened on. */
 export interface UnixListenOptions {
@@ -30,7 +33,7 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
   checkPath(path);
   await removeStale(path);
   const server = createServer({ allowHalfOpen: true });
-  server.maxConnections = options.maxConnections ?? 256;
+  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   const session = new UnixServer(server);
   const umask = process.umask(0o777 & ~options.mode);
   try {
@@ -46,6 +49,25 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
     throw await cannotListen(path, cause);
   }
   return session;
+}
+
+/**
+ * A socket that somebody else has bound and listens on, such as systemd: its file is theirs, and stays when this is closed. Throws a `Failure` if the
+ * descriptor is none of a Unix socket.
+ */
+export async function adoptUnix(descriptor: number): Promise<Session> {
+  const server = createServer({ allowHalfOpen: true });
+  server.maxConnections = MAX_CONNECTIONS;
+  const session = new UnixServer(server);
+  try {
+    server.listen({ fd: descriptor });
+    await once(server, "listening");
+  } catch (cause) {
+    throw notOurs(descriptor, cause);
+  }
+  if (server.address() === null) return session;
+  server.close();
+  throw notOurs(descriptor, "it is of a network");
 }
 
 /** What both sides share: the open streams and the end. */
