@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../src/lib/failure.ts";
-import { configFromFlags, parseConfig, readConfig } from "../../src/server/config.ts";
+import { parseConfig, readConfig } from "../../src/server/config.ts";
+import { configFromFlags } from "../../src/server/config-flags.ts";
 
 const alex = "a1".repeat(32);
 const full = {

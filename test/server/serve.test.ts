@@ -11,7 +11,7 @@ import { createClient } from "@connectrpc/connect";
 import { pino } from "pino";
 import { Status } from "../../gen/drvthru/v1/status_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
-import { configFromFlags } from "../../src/server/config.ts";
+import { configFromFlags } from "../../src/server/config-flags.ts";
 import { type Builder, startBuilder } from "../../src/server/serve.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { unixSession } from "../../src/transport/unix.ts";

@@ -60,7 +60,8 @@ export class ServeCommand extends DrvThruCommand {
 
   /** Everything wrong with the flags is said before anything is started. */
   private async builderConfig() {
-    const { configFromFlags, readConfig } = await import("../../server/config.ts");
+    const { readConfig } = await import("../../server/config.ts");
+    const { configFromFlags } = await import("../../server/config-flags.ts");
     const { findDataFolder } = await import("../../server/data-folder.ts");
     const { dataDir, trustedClient, relay, bind, advertise } = this;
     if (this.config === undefined) {
