@@ -18,6 +18,20 @@ test("a build that fails is exit code 100: which derivation, its last words, and
   assert.equal((await stage.record(ticket)).status, "exhausted", "a derivation that fails has spent its use");
 });
 
+test("where a dependency fails, that one is named, with its last words, not what needed it", { skip }, async () => {
+  const stage = current();
+  const dependency = `step "at-fault" "echo its last words; exit 3" { }`;
+  const expression = `let fault = ${dependency}; in step "in-need" "cat \${fault} > $out" { }`;
+  const { status, stderr } = await stage.build(await stage.ticket(), expression);
+  assert.equal(status, 100, stderr);
+  const report = stderr.slice(stderr.lastIndexOf("\nerror: builder for") + 1);
+  assert.match(report, /^error: builder for '\S*-at-fault\.drv' failed with exit code 3\n/);
+  assert.match(report, /\nfailed: \S*-at-fault\.drv\n.*\n {2}last lines of its log:\n {2}> its last words\n/);
+  assert.doesNotMatch(report, /in-need/);
+  const [, log = ""] = /the whole log:\n {2}less (\S+)/.exec(report) ?? [];
+  assert.match(readFileSync(stage.client.outside(log), "utf8"), /its last words/);
+});
+
 test("a build that takes too long is exit code 101", { skip }, async () => {
   const stage = current();
   const ticket = await stage.ticket("--max-build-time", "1s");

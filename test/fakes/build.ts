@@ -64,6 +64,8 @@ export class FakeBuild {
     for (const [input, outputs] of this.#nix.derivation(drv).inputDerivations) {
       const ended = await this.#realise(input, outputs);
       if (!SUCCESS.has(ended.status)) {
+        // As Nix does for what something waited for: the result says nothing of it.
+        this.#tell({ kind: "message", text: `\u001b[31;1merror:\u001b[0m ${ended.message}` });
         return { status: "dependency-failed", message: `1 dependencies of derivation '${drv}' failed to build` };
       }
     }

@@ -59,6 +59,31 @@ test("a reader that reads nothing slows no build", async t => {
   assert.ok(events > 5_000);
 });
 
+test("of a build whose dependency failed the result names that dependency, and not what only needed it", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone();
+  const deep = derivation({ name: "deep" });
+  const middle = derivation({ name: "middle", inputs: [deep] });
+  const top = derivation({ name: "top", inputs: [middle] });
+  const said = `builder for '${deep.info.path}' failed with exit code 3`;
+  builder.nix.script(deep.info.path, async ({ log }) => {
+    log(`error: builder for '${top.info.path}' failed, says a build's own log`);
+    return { status: "permanent-failure", message: said };
+  });
+  const buildId = await upload(guest, [top], [deep, middle]);
+  await guest.build.start({ buildId });
+  const { outcome, message, failures, targets } = await resultOf(guest, buildId);
+  assert.deepEqual([outcome, message], [BuildOutcome.FAILED, said]);
+  assert.deepEqual(
+    failures.map(failure => [failure.drvPath, failure.outcome, failure.message]),
+    [[deep.info.path, BuildOutcome.FAILED, said]],
+  );
+  assert.deepEqual(
+    targets.map(target => [target.drvPath, target.dependencyFailed]),
+    [[top.info.path, true]],
+  );
+});
+
 test("a quiet watch hears that it is alive", async t => {
   const builder = await world(t, { limits: { keepAlive: 5 } });
   const guest = await builder.anyone();

@@ -625,6 +625,13 @@ export declare type BuildResult = Message<"drvthru.v1.BuildResult"> & {
    * @generated from field: uint64 queued_milliseconds = 7;
    */
   queuedMilliseconds: bigint;
+
+  /**
+   * Derivations that are no targets and failed themselves, in the order in which they did, as far as Nix names them; at most 64.
+   *
+   * @generated from field: repeated drvthru.v1.TargetResult failures = 8;
+   */
+  failures: TargetResult[];
 };
 
 /**
@@ -659,6 +666,13 @@ export declare type TargetResult = Message<"drvthru.v1.TargetResult"> & {
    * @generated from field: string message = 3;
    */
   message: string;
+
+  /**
+   * Whether it was not built itself because a derivation that it needs has failed; the result's failures may name that one.
+   *
+   * @generated from field: bool dependency_failed = 4;
+   */
+  dependencyFailed: boolean;
 };
 
 /**

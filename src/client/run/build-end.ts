@@ -8,5 +8,13 @@ export interface BuildEnd {
   readonly refunded: boolean;
   readonly buildMilliseconds: number;
   readonly queuedMilliseconds: number;
-  readonly targets: readonly { readonly drvPath: string; readonly outcome: BuildOutcome; readonly message: string }[];
+  readonly targets: readonly (EndOfDerivation & { readonly dependencyFailed: boolean })[];
+  /** Derivations that are no targets and failed themselves. */
+  readonly failures: readonly EndOfDerivation[];
+}
+
+interface EndOfDerivation {
+  readonly drvPath: string;
+  readonly outcome: BuildOutcome;
+  readonly message: string;
 }

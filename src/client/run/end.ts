@@ -4,21 +4,21 @@ import { BuildFailure, type BuildOutcome, type BuildReport, type FailedDerivatio
 import type { Activities } from "./activities.ts";
 import type { BuildEnd } from "./build-end.ts";
 
-/** The failed derivations of a build with the ends of their logs. */
-export function failedDerivations(end: BuildEnd, activities: Activities): FailedDerivation[] {
-  return end.targets
-    .filter(target => target.outcome !== "built")
-    .map(target => {
-      const lastLines = activities.lastLines(target.drvPath);
-      return { ...target, lastLines, message: lastLines.length > 0 ? firstLine(target.message) : target.message };
-    });
+/** The derivations that failed themselves with the ends of their logs; a target that only needed one of them is named where no other is. */
+export function failedDerivations({ targets, failures }: BuildEnd, activities: Activities): FailedDerivation[] {
+  const explained = failures.length > 0;
+  const own = targets.filter(target => target.outcome !== "built" && !(explained && target.dependencyFailed));
+  return [...failures, ...own].map(({ drvPath, outcome, message }) => {
+    const lastLines = activities.lastLines(drvPath);
+    return { drvPath, outcome, message: lastLines.length > 0 ? withoutLog(message) : message, lastLines };
+  });
 }
 
 /** The failure that a build's end is, or `undefined` if it succeeded. */
 export function failureOfEnd(end: BuildEnd, report: BuildReport): Failure | undefined {
   if (end.outcome === "built") return undefined;
   const [code, who] = codeOf(end);
-  const message = end.outcome === "failed" ? firstLine(end.message) : end.message;
+  const message = withoutLog(end.message);
   const given = end.refunded ? "\nthe use of the ticket was given back" : "";
   return new BuildFailure(
     code,
@@ -29,10 +29,9 @@ export function failureOfEnd(end: BuildEnd, report: BuildReport): Failure | unde
   );
 }
 
-/** Nix repeats the end of the log below; the report has it. */
-function firstLine(text: string): string {
-  const [line = ""] = text.split("\n");
-  return line.replace(/;$/, "");
+/** Nix repeats the end of the log in its words; the report has it. */
+function withoutLog(text: string): string {
+  return text.replace(/;?\s*\n\s*last \d+ log lines?:[\s\S]*$/i, "").replace(/;$/, "");
 }
 
 const WORDS: Readonly<Record<BuildOutcome, string>> = {

@@ -1,4 +1,4 @@
-import type { BuildResult, BuildEvent as WireEvent } from "../../../gen/drvthru/v1/build_pb.js";
+import type { BuildResult, TargetResult, BuildEvent as WireEvent } from "../../../gen/drvthru/v1/build_pb.js";
 import { type BuildId, idToBytes } from "../../lib/ids.ts";
 import { cleanLine, cleanText } from "../../lib/terminal.ts";
 import type { StorePath } from "../../nix/store-path.ts";
@@ -123,10 +123,16 @@ function toEnd(result: BuildResult): BuildEnd {
     refunded: result.refunded,
     buildMilliseconds: toNumber(result.buildMilliseconds),
     queuedMilliseconds: toNumber(result.queuedMilliseconds),
-    targets: result.targets.slice(0, 1024).map(target => ({
-      drvPath: cleanLine(target.drvPath, 256),
-      outcome: toOutcome(target.outcome),
-      message: cleanText(target.message, 16 << 10),
-    })),
+    targets: result.targets.slice(0, 1024).map(toTarget),
+    failures: result.failures.slice(0, 64).map(toTarget),
+  };
+}
+
+function toTarget({ drvPath, outcome, message, dependencyFailed }: TargetResult) {
+  return {
+    drvPath: cleanLine(drvPath, 256),
+    outcome: toOutcome(outcome),
+    message: cleanText(message, 16 << 10),
+    dependencyFailed,
   };
 }

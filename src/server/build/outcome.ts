@@ -1,5 +1,7 @@
 import { BuildOutcome } from "../../../gen/drvthru/v1/build_pb.js";
+import { cleanText } from "../../lib/terminal.ts";
 import type { BuildStatus, TargetOutcome } from "../../nix/store.ts";
+import { parseStorePath, type StorePath } from "../../nix/store-path.ts";
 
 /** Whether a build status of Nix is a success. */
 export function isSuccess(status: BuildStatus): boolean {
@@ -23,15 +25,40 @@ function outcomeOf({ status, message }: TargetOutcome): BuildOutcome {
   return BuildOutcome.FAILED;
 }
 
-/** What Nix said beside the results, as far as it tells why a dependency failed. */
-export class FailureHints {
+/** A derivation that failed itself. */
+interface FailedDerivation {
+  readonly drv: StorePath;
+  readonly outcome: BuildOutcome;
+  readonly message: string;
+}
+
+/** Most derivations that are named, and the longest of what Nix says of one. */
+const MAX_FAILURES = 64;
+const MAX_MESSAGE = 4 * 1024;
+/** The first derivation in an error of Nix, which may go on with its outputs. */
+const DERIVATION = /'(\/nix\/store\/[0-9a-z]{32}-[0-9A-Za-z+._?=-]+\.drv)['!^*]/;
+
+/** What Nix said beside the results: which derivations failed, and why. Of a target whose dependency failed the results say no more than that. */
+export class Failures {
+  readonly #found = new Map<StorePath, FailedDerivation>();
   #hashMismatch = false;
   #timedOut = false;
 
-  /** Takes a message of Nix: never a line of a build's own log. */
-  note(text: string): void {
-    if (/hash mismatch in fixed-output derivation/.test(text)) this.#hashMismatch = true;
-    if (/timed out after \d+ seconds/.test(text)) this.#timedOut = true;
+  /** Takes a message of Nix, never a line of a build's own log. `begun`: the derivations that it has begun to build. */
+  note(text: string, begun: ReadonlySet<StorePath>): void {
+    const outcome = outcomeOfText(text);
+    if (outcome === BuildOutcome.HASH_MISMATCH) this.#hashMismatch = true;
+    if (outcome === BuildOutcome.TIMED_OUT) this.#timedOut = true;
+    const message = cleanText(text, MAX_MESSAGE);
+    const drv = /^error:/.test(message) ? parseStorePath(DERIVATION.exec(message)?.[1] ?? "") : undefined;
+    // One that was not begun has only failed because of another.
+    if (drv === undefined || !begun.has(drv) || this.#found.has(drv) || this.#found.size >= MAX_FAILURES) return;
+    this.#found.set(drv, { drv, outcome, message: message.replace(/^error:\s*/, "") });
+  }
+
+  /** Those that failed themselves and are no targets: Nix tells of these in the results. */
+  besides(targets: readonly StorePath[]): FailedDerivation[] {
+    return [...this.#found.values()].filter(({ drv }) => !targets.includes(drv));
   }
 
   /** How a target whose dependency failed ended, as well as can be told. */
@@ -41,6 +68,11 @@ export class FailureHints {
     if (this.#timedOut) return BuildOutcome.TIMED_OUT;
     return this.#hashMismatch ? BuildOutcome.HASH_MISMATCH : outcome;
   }
+}
+
+function outcomeOfText(text: string): BuildOutcome {
+  if (/hash mismatch in fixed-output derivation/.test(text)) return BuildOutcome.HASH_MISMATCH;
+  return /timed out after \d+ seconds/.test(text) ? BuildOutcome.TIMED_OUT : BuildOutcome.FAILED;
 }
 
 /** How a build ended whose targets ended so. The first that one of them has, in this order. */

@@ -23,15 +23,23 @@ export interface Ending {
   readonly message: string;
   readonly reason?: Reason;
   readonly targets?: readonly TargetEnding[];
+  /** Derivations that are no targets and failed themselves. */
+  readonly failures?: readonly DerivationEnding[];
   /** The use is given back. */
   readonly refund: boolean;
 }
 
-/** How one target ended. */
-export interface TargetEnding {
+/** How one derivation ended. */
+interface DerivationEnding {
   readonly drv: StorePath;
   readonly outcome: BuildOutcome;
   readonly message: string;
+}
+
+/** How one target ended. */
+export interface TargetEnding extends DerivationEnding {
+  /** It was not built itself: a derivation that it needs has failed. */
+  readonly dependencyFailed: boolean;
 }
 
 const MAX_MESSAGE = 4 * 1024;
@@ -50,7 +58,13 @@ export function resultOf(build: LiveBuild, ending: Ending, now: number): BuildRe
     message: cut(ending.message, MAX_MESSAGE),
     reason: ending.reason ?? Reason.UNSPECIFIED,
     refunded: ending.refund,
-    targets: targets.map(({ drv, outcome, message }) => ({ drvPath: drv, outcome, message: cut(message, room) })),
+    targets: targets.map(({ drv, outcome, message, dependencyFailed }) => ({
+      drvPath: drv,
+      outcome,
+      message: cut(message, room),
+      dependencyFailed,
+    })),
+    failures: (ending.failures ?? []).map(({ drv, outcome, message }) => ({ drvPath: drv, outcome, message })),
     buildMilliseconds: elapsed(slot, now),
     queuedMilliseconds: elapsed(build.queuedAt ?? slot, slot),
   });

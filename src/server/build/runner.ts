@@ -10,7 +10,7 @@ import { builderFault } from "../faults.ts";
 import type { Stores } from "../stores.ts";
 import { brokenBy } from "./endings.ts";
 import type { LiveBuild } from "./live-build.ts";
-import { FailureHints, isSuccess, overallOutcome } from "./outcome.ts";
+import { Failures, isSuccess, overallOutcome } from "./outcome.ts";
 import { ReadyOutputs } from "./ready-outputs.ts";
 import type { Ending, TargetEnding } from "./record.ts";
 import type { Target } from "./request.ts";
@@ -50,7 +50,7 @@ class Run {
   readonly #build: LiveBuild;
   readonly #parts: RunParts;
   readonly #translator = new Translator();
-  readonly #hints = new FailureHints();
+  readonly #failures = new Failures();
   readonly #ready: ReadyOutputs;
   readonly #builtDrvs = new Set<StorePath>();
   #expired = false;
@@ -79,7 +79,7 @@ class Run {
   }
 
   #hear(event: StoreEvent): void {
-    if (event.kind === "message") this.#hints.note(event.text);
+    if (event.kind === "message") this.#failures.note(event.text, this.#builtDrvs);
     const path = event.kind === "stop" ? this.#translator.pathOf(event.activity) : undefined;
     const told = this.#translator.translate(event);
     if (told !== undefined) this.#build.events.append(told);
@@ -104,19 +104,23 @@ class Run {
     const byDrv = new Map(outcomes.map(outcome => [outcome.drv, outcome]));
     const targets = this.#build.request.targets.map(target => this.#target(target, byDrv.get(target.drv)));
     const outcome = overallOutcome(targets.map(target => target.outcome));
-    const first = targets.find(target => target.outcome === outcome && target.message !== "");
+    const failures = this.#failures.besides(targets.map(target => target.drv));
+    // What failed itself says why; what needed it does not.
+    const told = [...targets.filter(target => !target.dependencyFailed), ...failures, ...targets];
+    const first = told.find(target => target.outcome === outcome && target.message !== "");
     const message = outcome === BuildOutcome.BUILT ? "" : (first?.message ?? "the build failed");
-    return { outcome, message, targets, refund: false };
+    return { outcome, message, targets, failures, refund: false };
   }
 
   /** Nix leaves out targets that it gave up because of another's failure; one that was valid already may be among them. */
   #target({ drv, outputs }: Target, told: TargetOutcome | undefined): TargetEnding {
     if (told !== undefined) {
       const message = isSuccess(told.status) ? "" : told.message;
-      return { drv, outcome: this.#hints.refine(told), message };
+      const dependencyFailed = told.status === "dependency-failed";
+      return { drv, outcome: this.#failures.refine(told), message, dependencyFailed };
     }
     const valid = [...outputs.values()].every(path => this.#build.ready.has(path));
-    return { drv, outcome: valid ? BuildOutcome.BUILT : BuildOutcome.FAILED, message: "" };
+    return { drv, outcome: valid ? BuildOutcome.BUILT : BuildOutcome.FAILED, message: "", dependencyFailed: false };
   }
 
   async broken(error: unknown): Promise<Ending> {

@@ -97,7 +97,12 @@ export class Scheduler {
     if (!(await this.#commit(build))) return;
     await new ReadyOutputs(build, this.#parts.queries).checkAll();
     await build.store.use(store => this.#parts.roots.keep(build.id, [...build.ready], store));
-    const targets = build.request.targets.map(({ drv }) => ({ drv, outcome: BuildOutcome.BUILT, message: "" }));
+    const targets = build.request.targets.map(({ drv }) => ({
+      drv,
+      outcome: BuildOutcome.BUILT,
+      message: "",
+      dependencyFailed: false,
+    }));
     await this.#parts.builds.end(build, { outcome: BuildOutcome.BUILT, message: "", targets, refund: false });
   }
 
