@@ -2,6 +2,7 @@ import type { CommandClass } from "clipanion";
 import type { Io } from "../io.ts";
 import { BuildCommand } from "./build.ts";
 import { CompletionCommand } from "./completion.ts";
+import { HelperServeCommand } from "./helper-serve.ts";
 import { KeyShowCommand } from "./key-show.ts";
 import { ServeCommand } from "./serve.ts";
 import { StatusCommand } from "./status.ts";
@@ -22,5 +23,6 @@ export const commands: readonly CommandClass<Io>[] = [
   TicketRevealCommand,
   TicketRevokeCommand,
   KeyShowCommand,
+  HelperServeCommand,
   CompletionCommand,
 ];
