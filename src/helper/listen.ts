@@ -11,8 +11,6 @@ import { cannotListen, checkPath, removeStale } from "../lib/unix-path.ts";
 
 /** Members of the group, and root, may ask. */
 const MODE = 0o660;
-/** The first descriptor that systemd hands on. */
-const FIRST_PASSED = 3;
 
 /** Where the helper listens. */
 export interface Place {
@@ -21,25 +19,23 @@ export interface Place {
   readonly group: string;
 }
 
-/** How many sockets systemd has handed to this very process; 0: it starts the helper by itself, or nobody does. */
-export function passedSockets(env: Readonly<Record<string, string | undefined>>): number {
-  if (env["LISTEN_PID"] !== String(process.pid)) return 0;
-  const count = Number(env["LISTEN_FDS"]);
-  return Number.isInteger(count) && count > 0 ? count : 0;
-}
-
 /** Listens on the socket that systemd made: its owner, group and mode are the unit's. */
-export async function listenPassed(server: Server, count: number): Promise<void> {
-  if (count !== 1) {
-    throw new Failure("usage", "this machine", `systemd handed ${count} sockets to the helper, which serves one`, {
-      fix: "name one ListenStream= in the .socket unit",
-    });
+export async function listenPassed(server: Server, [fd = -1, ...more]: readonly number[]): Promise<void> {
+  if (more.length > 0) {
+    throw new Failure(
+      "usage",
+      "this machine",
+      `systemd handed ${more.length + 1} sockets to the helper, which serves one`,
+      {
+        fix: "name one ListenStream= in the .socket unit",
+      },
+    );
   }
-  server.listen({ fd: FIRST_PASSED });
+  server.listen({ fd });
   try {
     await once(server, "listening");
   } catch (cause) {
-    throw await cannotListen(`descriptor ${FIRST_PASSED}, which systemd handed over`, cause);
+    throw await cannotListen(`descriptor ${fd}, which systemd handed over`, cause);
   }
 }
 

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { HELPER_LIMITS, HELPER_SOCKET } from "../lib/helper-protocol.ts";
+import { passedSockets } from "../lib/passed-sockets.ts";
 import { type Answering, converse } from "./converse.ts";
 import { importPaths } from "./import.ts";
 import { readAllowedKeys } from "./keys.ts";
-import { listenAt, listenPassed, passedSockets } from "./listen.ts";
+import { listenAt, listenPassed } from "./listen.ts";
 import type { HelperLog } from "./log.ts";
 import { createSlots } from "./slots.ts";
 
@@ -17,7 +18,7 @@ export interface HelperOptions {
   /** The group whose members may ask. Default `wheel`. */
   readonly group?: string | undefined;
   /** Where `LISTEN_FDS` and `LISTEN_PID` are looked for. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: NodeJS.ProcessEnv;
   readonly log: HelperLog;
   /** Time for a whole question to arrive, in milliseconds. Default {@link HELPER_LIMITS}. */
   readonly askingMs?: number | undefined;
@@ -43,11 +44,11 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
   const stopping = new AbortController();
   const { askingMs = HELPER_LIMITS.askingMs } = options;
   const running = answerAll(server, { allowed, log, askingMs, stopping: stopping.signal });
-  const passed = passedSockets(env);
-  if (passed > 0) await listenPassed(server, passed);
+  const passed = passedSockets(env, process.pid);
+  if (passed.length > 0) await listenPassed(server, passed);
   else await listenAt(server, { socketPath, group });
   const names = [...allowed.values()].map(key => key.name);
-  const socket = passed > 0 ? "from systemd" : socketPath;
+  const socket = passed.length > 0 ? "from systemd" : socketPath;
   log.info({ socket, keys: names.length, names }, "the import helper serves");
   if (names.length === 0) log.warn({ file: keyFile }, "no key is allowed, so nothing can be imported");
   return {

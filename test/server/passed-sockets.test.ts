@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
-import { passedSockets } from "../../src/server/passed-sockets.ts";
+import { passedSockets } from "../../src/lib/passed-sockets.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { unixSession } from "../../src/transport/unix.ts";
 

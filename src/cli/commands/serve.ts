@@ -45,7 +45,7 @@ export class ServeCommand extends DrvThruCommand {
   async execute(): Promise<number> {
     const config = await this.builderConfig();
     const { startBuilder } = await import("../../server/serve.ts");
-    const { passedSockets } = await import("../../server/passed-sockets.ts");
+    const { passedSockets } = await import("../../lib/passed-sockets.ts");
     const { signal, hurry } = this.context;
     hurry.patience = PATIENCE;
     const builder = await startBuilder({ config, passedSockets: passedSockets(this.context.env, process.pid) });

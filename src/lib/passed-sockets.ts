@@ -1,4 +1,4 @@
-import { Failure } from "../lib/failure.ts";
+import { Failure } from "./failure.ts";
 
 /** The first descriptor that systemd passes. */
 const FIRST = 3;
