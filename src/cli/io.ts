@@ -8,6 +8,8 @@ export interface Io extends BaseContext {
   readonly signal: AbortSignal;
   /** The second one: what is left has `patience` milliseconds to leave; 0 unless a command says otherwise. */
   readonly hurry: { readonly signal: AbortSignal; patience: number };
+  /** Calls back at each SIGHUP, which from then on does not end the process. */
+  readonly onHangup: (listener: () => void) => void;
   /** Whether stderr is a terminal that can redraw lines. */
   readonly terminal: boolean;
   /** Width of the terminal: its own, else `COLUMNS`, else 72. */

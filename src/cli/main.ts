@@ -59,6 +59,7 @@ export async function main(): Promise<void> {
     cwd: process.cwd(),
     signal: abort.signal,
     hurry,
+    onHangup: listener => void process.on("SIGHUP", listener),
     terminal: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
     columns: () => widthOf(process.stderr, process.env),
   });

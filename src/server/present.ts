@@ -3,6 +3,7 @@ import { CredentialKind, Reason } from "../../gen/drvthru/v1/common_pb.js";
 import type { Proof as ProofMessage } from "../../gen/drvthru/v1/tickets_pb.js";
 import { type ClientId, type EndpointId, idFromBytes, type TicketId } from "../lib/ids.ts";
 import type { State } from "../state/state.ts";
+import { clientDefaults } from "../tickets/limits.ts";
 import { type Ends, type ProofKind, verifyProof } from "../tickets/proof.ts";
 import { ticketStatus } from "../tickets/status.ts";
 import type { Ticket } from "../tickets/ticket.ts";
@@ -36,18 +37,33 @@ export function admitGuest(
 ): Guest {
   const proven = checkProofs(proofs, { builder: ends.local, connection: ends.peer });
   if (proven.ticket !== undefined) return withTicket(proven.ticket, proven.client, ends.peer, state, now);
-  const trusted = trustedClients.get(proven.client);
-  if (trusted === undefined) throw notTrusted(proven.client);
-  const { maxBuildSeconds, maxUploadBytes } = trusted;
-  return {
-    kind: "guest",
-    owner: { credential: { kind: "client-key", id: proven.client }, client: proven.client },
-    name: `client:${trusted.name ?? proven.client}`,
-    standing: undefined,
-    maxBuildSeconds,
-    maxUploadBytes,
-    peer: ends.peer,
-  };
+  return withClientKey(proven.client, ends.peer, { state, trustedClients });
+}
+
+function withClientKey(client: ClientId, peer: EndpointId, { state, trustedClients }: Admission): Guest {
+  const owner: Owner = { credential: { kind: "client-key", id: client }, client };
+  const trusted = trustedClients.get(client);
+  // What a client began while it was trusted may end and be fetched.
+  if (trusted === undefined && !hasBegun(state, owner)) throw notTrusted(client);
+  const { maxBuildSeconds, maxUploadBytes } = trusted ?? clientDefaults;
+  const standing = trusted === undefined ? "client-not-trusted" : undefined;
+  const name = `client:${trusted?.name ?? client}`;
+  return { kind: "guest", owner, name, standing, maxBuildSeconds, maxUploadBytes, peer };
+}
+
+/** A guest with what its client key may do now: the configuration may have changed since `Present`. Throws the refusal if it is not trusted any more. */
+export function asItStands(guest: Guest, trustedClients: Admission["trustedClients"]): Guest {
+  const { credential } = guest.owner;
+  if (credential.kind === "ticket") return guest;
+  const trusted = trustedClients.get(credential.id);
+  if (trusted === undefined) throw notTrusted(credential.id);
+  const { name = credential.id, maxBuildSeconds, maxUploadBytes } = trusted;
+  return { ...guest, name: `client:${name}`, maxBuildSeconds, maxUploadBytes };
+}
+
+/** Whether builds of an owner have run, and are still kept. */
+function hasBegun(state: Admission["state"], owner: Owner): boolean {
+  return state.buildsOf(owner, 256).some(build => build.use === "committed");
 }
 
 /** The ids whose secrets the peer holds: a client key's always, a ticket's perhaps. */
@@ -84,7 +100,7 @@ function withTicket(id: TicketId, client: ClientId, peer: EndpointId, state: Adm
   if (ticket.boundClient !== undefined && ticket.boundClient !== client) throw boundToAnother(ticket, client);
   const status = ticketStatus(ticket, now);
   // What a revoked ticket has already paid for may finish and be fetched; there is nothing else to let its holder in for.
-  if (status === "revoked" && !state.buildsOf(owner, 256).some(build => build.use === "committed")) {
+  if (status === "revoked" && !hasBegun(state, owner)) {
     const fix = "ask the builder's owner for a new ticket";
     throw refuse(Reason.TICKET_REVOKED, Code.PermissionDenied, "the ticket was revoked", { subject: id, fix });
   }

@@ -12,6 +12,11 @@ export interface Administrator {
   readonly kind: "administrator";
 }
 
+/** Why a guest that is let in may open nothing new. */
+export type Standing =
+  | Extract<UseRefusal, "ticket-expired" | "ticket-exhausted" | "ticket-revoked">
+  | "client-not-trusted";
+
 /** A peer that proved a client key, and a ticket's secret if it came with a ticket. */
 export interface Guest {
   readonly kind: "guest";
@@ -19,7 +24,7 @@ export interface Guest {
   /** For people: `ticket:NAME` or `client:NAME`. */
   readonly name: string;
   /** Why new builds are refused, as it stood at `Present`; what the guest already has it may still reach. */
-  readonly standing: Extract<UseRefusal, "ticket-expired" | "ticket-exhausted" | "ticket-revoked"> | undefined;
+  readonly standing: Standing | undefined;
   /** Longest time of one build from slot to result, or `undefined` for no limit. */
   readonly maxBuildSeconds: number | undefined;
   /** Most bytes of NAR that one build may send, or `undefined` for no limit. */

@@ -11,6 +11,7 @@ import { sealingKey } from "../tickets/seal.ts";
 import { adoptUnix, listenUnix } from "../transport/unix.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import type { BuilderConfig } from "./config.ts";
+import { ConfigReload } from "./config-reload.ts";
 import { prepareDataFolder } from "./data-folder.ts";
 import { type DrainLimits, drainBuilds, quietCalls } from "./drain.ts";
 import { type BuilderEndpoint, bindBuilder } from "./iroh.ts";
@@ -49,6 +50,8 @@ export interface BuilderInfo {
 /** A running builder. */
 export interface Builder {
   info(): BuilderInfo;
+  /** Reads its configuration again from this file; what it says to that goes to the log. A bad file changes nothing. Never rejects. */
+  reload(file: string): Promise<void>;
   /** Drains and stops: running builds end within a limit, new ones are refused. Once the signal is aborted it stops at once. May be repeated. */
   stop(atOnce?: AbortSignal): Promise<void>;
 }
@@ -74,15 +77,17 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   if (warning !== undefined) log.warn(warning);
   const endpoint = await bindBuilder(config, keys.iroh);
   opened.defer(() => endpoint.close());
+  const limits = limitsOf(options);
+  const trustedClients = new Map(config.trustedClients);
   const assembly = await assemble({
     state,
     openStore,
     machine,
-    limits: limitsOf(options),
+    limits,
     dataFolder,
     signingKey: keys.signing,
     sealingKey: sealingKey(keys.iroh),
-    trustedClients: config.trustedClients,
+    trustedClients,
     endpoint: endpoint.id,
     addresses: () => endpoint.reachable(),
     log,
@@ -95,7 +100,8 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   void acceptAll(endpoint, assembly.sessions, log);
   const signingKey = formatPublicKey(keys.signing.public);
   const info = () => ({ endpointId: endpoint.id, signingKey, dataFolder, socketPath, ...endpoint.reachable() });
-  return new RunningBuilder(info, assembly, { ...DRAIN, ...options.drain }, opened.move());
+  const reload = new ConfigReload({ config, trustedClients, limits, services: assembly.services, log });
+  return new RunningBuilder(info, reload, assembly, { ...DRAIN, ...options.drain }, opened.move());
 }
 
 function limitsOf({ config, limits }: BuilderOptions): ServerLimits {
@@ -114,17 +120,31 @@ async function acceptAll(endpoint: BuilderEndpoint, sessions: Sessions, log: Log
 
 class RunningBuilder implements Builder {
   readonly info: () => BuilderInfo;
+  readonly #reload: ConfigReload;
   readonly #assembly: Assembly;
   readonly #limits: DrainLimits;
   readonly #opened: AsyncDisposableStack;
   readonly #atOnce = new AbortController();
   #stopping: Promise<void> | undefined;
+  #reloading: Promise<void> = Promise.resolve();
 
-  constructor(info: () => BuilderInfo, assembly: Assembly, limits: DrainLimits, opened: AsyncDisposableStack) {
+  constructor(
+    info: () => BuilderInfo,
+    reload: ConfigReload,
+    assembly: Assembly,
+    limits: DrainLimits,
+    opened: AsyncDisposableStack,
+  ) {
     this.info = info;
+    this.#reload = reload;
     this.#assembly = assembly;
     this.#limits = limits;
     this.#opened = opened;
+  }
+
+  reload(file: string): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload.from(file));
+    return this.#reloading;
   }
 
   stop(atOnce?: AbortSignal): Promise<void> {

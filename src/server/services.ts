@@ -25,6 +25,7 @@ import { cacheService } from "./cache/service.ts";
 import { faultOf } from "./faults.ts";
 import type { ServerLimits } from "./limits.ts";
 import { logRefusals } from "./log-refusals.ts";
+import type { Admission } from "./present.ts";
 import { shieldErrors } from "./refusal.ts";
 import { statusService } from "./status.ts";
 import { Stores } from "./stores.ts";
@@ -39,6 +40,7 @@ export interface ServicesParts {
   /** Absolute; holds the builds' folders and roots. */
   readonly dataFolder: string;
   readonly signingKey: SecretKey;
+  readonly trustedClients: Admission["trustedClients"];
   /** The keys that this machine's Nix trusts. */
   readonly trustedKeys: readonly PublicKey[];
   /** How this machine's Nix is configured to build. */
@@ -68,7 +70,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const kept = new KeptBuilds({ state, limits, folder, roots, log, now });
   await kept.restart();
-  const builds = new Builds({ state, openStore, limits, kept, log, now });
+  const builds = new Builds({ state, openStore, limits, kept, trustedClients: parts.trustedClients, log, now });
   const built = await BuiltPaths.open(join(dataFolder, "built-paths"));
   const idleTime = limits.idleStoreTime;
   const queries = new Stores(openStore, limits.maxQueryStores, { idleTime });
@@ -92,8 +94,13 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     builds,
     scheduler,
     startedAt: now(),
-    maxConcurrentBuilds: limits.maxConcurrentBuilds,
-    recentBuilds: limits.recentBuilds,
+    // A configuration that is read again changes these.
+    get maxConcurrentBuilds() {
+      return limits.maxConcurrentBuilds;
+    },
+    get recentBuilds() {
+      return limits.recentBuilds;
+    },
     keepAlive: limits.keepAlive,
   };
   const handlers = (more: (router: ConnectRouter) => void) => {

@@ -131,6 +131,7 @@ const STANDING: Readonly<Record<NonNullable<Guest["standing"]>, Reason>> = {
   "ticket-expired": Reason.TICKET_EXPIRED,
   "ticket-exhausted": Reason.TICKET_EXHAUSTED,
   "ticket-revoked": Reason.TICKET_REVOKED,
+  "client-not-trusted": Reason.CLIENT_NOT_TRUSTED,
 };
 
 /** Settles the connection's principal; the log hears of both ends. */

@@ -24,6 +24,7 @@ export function testIo(
       cwd: given.cwd ?? "/",
       signal: new AbortController().signal,
       hurry: { signal: new AbortController().signal, patience: 0 },
+      onHangup: () => undefined,
       terminal: given.terminal ?? false,
       columns: () => 40,
     },

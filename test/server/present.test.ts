@@ -132,6 +132,18 @@ test("an exhausted or expired ticket lets its holder in, and says that it starts
   assert.equal((await refusal(stranger)).reason, "TICKET_REVOKED");
 });
 
+test("a client that is not trusted any more is let in for what it has begun, and nothing new", async t => {
+  const at = await door(t);
+  const present = () => at.guest(me).present({ proofs: proofs(me, seed(1)) });
+  assert.equal((await refusal(present())).reason, "CLIENT_NOT_TRUSTED");
+  const owner = { credential: { kind: "client-key", id: clientId(1) }, client: clientId(1) } as const;
+  const build = "b0".repeat(32) as BuildId;
+  await at.state.reserve({ owner, digest: "", request: seed(0), installable: "", clientName: "", build }, at.now);
+  assert.equal((await refusal(present())).reason, "CLIENT_NOT_TRUSTED", "nothing has begun");
+  await at.state.commit(build, at.now);
+  assert.equal(Reason[(await present()).standing], "CLIENT_NOT_TRUSTED");
+});
+
 test("a connection speaks for one principal: the same again is fine, another is refused", async t => {
   const at = await door(t);
   const secret = await ticket(at);

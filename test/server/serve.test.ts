@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
@@ -85,6 +86,35 @@ test("a restart keeps id, signing key and address", { skip }, async t => {
   const folder = folderOf(t);
   const before = await served(folder, "127.0.0.1");
   assert.deepEqual(await served(folder, "127.0.0.1"), before);
+});
+
+test("SIGHUP reads the configuration again, and a bad one does not end the builder", { skip }, async t => {
+  const folder = folderOf(t);
+  const file = join(folder, "server.json");
+  const write = (more: object) =>
+    writeFileSync(file, JSON.stringify({ data_dir: "data", relay: "none", bind: ["127.0.0.1"], ...more }));
+  write({});
+  const program = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, "serve", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
+  t.after(() => child.kill("SIGKILL"));
+  const log = createInterface(child.stderr)[Symbol.asyncIterator]();
+  await once(child.stdout, "data");
+  const told = async () => {
+    child.kill("SIGHUP");
+    for (;;) {
+      const { value = "", done } = await log.next();
+      assert.ok(!done, "it ended");
+      if (value.includes("configuration")) return value;
+    }
+  };
+  write({ trusted_clients: { alex: { public_key: "a1".repeat(32) } } });
+  assert.match(await told(), /"added":\["alex"\].*configuration read again/);
+  write({ bind: ["here"] });
+  assert.match(await told(), /bind.0: must be IP or IP:PORT.*the old one stays in force/);
+  write({ max_concurrent_builds: 2 });
+  assert.match(await told(), /configuration read again/);
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
 test("a kept port that somebody else has taken is an error that says how to choose another", { skip }, async t => {

@@ -12,11 +12,13 @@ import type { ClientId, EndpointId, TicketId } from "../../src/lib/ids.ts";
 import type { BuildSettings } from "../../src/nix/settings.ts";
 import { generateSecretKey } from "../../src/nix/signing-key.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "../../src/server/limits.ts";
+import type { TrustedClient } from "../../src/server/present.ts";
 import type { Gate, Principal } from "../../src/server/principal.ts";
 import { serveConnection } from "../../src/server/serve-connection.ts";
 import { createServices, type Services } from "../../src/server/services.ts";
 import { openState } from "../../src/state/open.ts";
 import type { State } from "../../src/state/state.ts";
+import { clientDefaults } from "../../src/tickets/limits.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { memoryPair } from "../fakes/memory-session.ts";
 import { FakeNix, type FakeNixOptions } from "../fakes/nix.ts";
@@ -54,6 +56,7 @@ export class World {
   readonly limits: ServerLimits;
   readonly log: Logger = pino({ level: process.env["DRV_THRU_TEST_LOG"] ?? "silent" });
   readonly building: BuildSettings;
+  readonly trustedClients = new Map<ClientId, TrustedClient>();
   readonly drain = new AbortController();
   readonly #connections: Connected[] = [];
   readonly #crashed: Services[] = [];
@@ -93,6 +96,7 @@ export class World {
       limits: this.limits,
       dataFolder: this.folder,
       signingKey: this.signingKey,
+      trustedClients: this.trustedClients,
       trustedKeys: this.nix.options.trustedKeys,
       building: this.building,
       endpoint: randomId<EndpointId>(),
@@ -153,6 +157,14 @@ export class World {
       maxUploadBytes: found?.maxUploadBytes,
       peer: randomId(),
     });
+  }
+
+  /** A guest whose client key the builder trusts. */
+  trusted(client: ClientId): Connected {
+    const { maxBuildSeconds, maxUploadBytes } = { ...clientDefaults, ...this.trustedClients.get(client) };
+    const owner = { credential: { kind: "client-key", id: client }, client } as const;
+    const may = { standing: undefined, maxBuildSeconds, maxUploadBytes };
+    return this.connect({ kind: "guest", owner, name: `client:${client}`, ...may, peer: randomId() });
   }
 
   /** A guest with a ticket of its own, of any number of uses. */

@@ -16,7 +16,8 @@ export class ServeCommand extends DrvThruCommand {
     description: "Run a builder here, in the foreground",
     details:
       "Runs as any user of this machine's Nix; it need not be a trusted one. Logs go to stderr, one JSON object a line.\n" +
-      "SIGTERM or Ctrl-C stops it gently: running builds end, new ones are told to try again. A second one stops it at once.",
+      "SIGTERM or Ctrl-C stops it gently: running builds end, new ones are told to try again. A second one stops it at once.\n" +
+      "SIGHUP reads --config again; a file that cannot be used is said in the log and changes nothing.",
     examples: [
       ["A builder with its files in the usual place", "drv-thru serve"],
       ["From a configuration file", "drv-thru serve --config /etc/drv-thru/server.json"],
@@ -48,14 +49,32 @@ export class ServeCommand extends DrvThruCommand {
     const { passedSockets } = await import("../../lib/passed-sockets.ts");
     const { signal, hurry } = this.context;
     hurry.patience = PATIENCE;
+    const again = this.reloads();
     const builder = await startBuilder({ config, passedSockets: passedSockets(this.context.env, process.pid) });
     const info = builder.info();
     if (this.json) this.printJson(info);
     else this.print(welcome(info, config.relay));
+    again(file => void builder.reload(file));
     await aborted(signal);
     this.note("stopping: running builds may end, new ones are told to try again; once more to stop at once");
     await builder.stop(hurry.signal);
     return ExitCode.done;
+  }
+
+  /** Who gives the answer what to do at each SIGHUP also hears of those that came before. Without a file SIGHUP ends the builder, as any program. */
+  private reloads(): (reload: (file: string) => void) => void {
+    const file = this.config;
+    if (file === undefined) return () => undefined;
+    const path = resolve(this.context.cwd, file);
+    let missed = false;
+    let act = () => {
+      missed = true;
+    };
+    this.context.onHangup(() => act());
+    return reload => {
+      act = () => reload(path);
+      if (missed) act();
+    };
   }
 
   /** Everything wrong with the flags is said before anything is started. */

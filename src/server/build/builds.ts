@@ -11,6 +11,7 @@ import type { Connection } from "../connection.ts";
 import { refusalOf } from "../faults.ts";
 import type { ServerLimits } from "../limits.ts";
 import { Notice } from "../notice.ts";
+import { type Admission, asItStands } from "../present.ts";
 import type { Guest, Principal } from "../principal.ts";
 import { refuse } from "../refusal.ts";
 import type { Room } from "../upload/inputs.ts";
@@ -28,6 +29,7 @@ export interface BuildsParts {
   readonly openStore: OpenStore;
   readonly limits: ServerLimits;
   readonly kept: KeptBuilds;
+  readonly trustedClients: Admission["trustedClients"];
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -90,10 +92,11 @@ export class Builds {
     }
   }
 
-  async #open(request: OpenRequest, guest: Guest, connection: Connection): Promise<BuildRecord> {
+  async #open(request: OpenRequest, presented: Guest, connection: Connection): Promise<BuildRecord> {
     const { state, now } = this.#parts;
     const known = state.build(request.build);
-    if (known === undefined) this.#checkRoom(guest.owner);
+    if (known === undefined) this.#checkRoom(presented.owner);
+    const guest = known === undefined ? asItStands(presented, this.#parts.trustedClients) : presented;
     const insteadOf = this.#abandoned(request.insteadOf, guest.owner);
     const reserved = await state.reserve(
       {

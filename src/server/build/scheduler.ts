@@ -39,6 +39,11 @@ export class Scheduler {
     return this.#queue.order();
   }
 
+  /** Lets builds run for which there is a slot: after the number of slots has changed. */
+  fillSlots(): void {
+    this.#kick();
+  }
+
   /** Queues a build. Repeating it changes nothing. Throws a refusal if its inputs are not all there, or its outputs are not those of its derivations. */
   async start(build: LiveBuild): Promise<void> {
     if (build.phase === "reserved") {
