@@ -105,8 +105,10 @@ let
         default = { };
       };
       systemd.tmpfiles.rules = texts;
+      networking = any;
       users.users = any;
       users.groups = any;
+      virtualisation = any;
     };
     # As in NixOS, where nixpkgs' own key is always there, last by default.
     config.nix.settings.trusted-public-keys = [ "cache.nixos.org-1:stands-first" ];
