@@ -33,6 +33,7 @@ export function configFromFlags({
     secretKeyFile: undefined,
     maxConcurrentBuilds: 1,
     outputCacheMaxParallelFills: undefined,
+    outputCacheMaxBytes: undefined,
     recentBuildsLimit: 20,
     trustedClients: new Map(clients.map(id => [id, { id, name: undefined, ...clientDefaults }])),
     relay,

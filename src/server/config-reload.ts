@@ -16,6 +16,7 @@ const FIELDS: Readonly<Record<keyof BuilderConfig, readonly [name: string, when:
   dataFolder: ["data_dir", "at the next start"],
   secretKeyFile: ["secret_key_file", "at the next start"],
   outputCacheMaxParallelFills: ["output_cache_max_parallel_fills", "at the next start"],
+  outputCacheMaxBytes: ["output_cache_max_bytes", "at the next start"],
   relay: ["relay", "at the next start"],
   bind: ["bind", "at the next start"],
   advertise: ["advertise", "at the next start"],

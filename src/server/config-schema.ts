@@ -23,6 +23,9 @@ export const schema = v.strictObject({
   secret_key_file: v.nullish(v.pipe(v.string(TEXT), v.minLength(1, "must not be empty"))),
   max_concurrent_builds: v.nullish(count),
   output_cache_max_parallel_fills: v.nullish(v.pipe(count, v.maxValue(1024, "must be 1 to 1024"))),
+  output_cache_max_bytes: v.nullish(
+    v.pipe(v.string('must be a text such as "20G"'), v.rawTransform(amount(parseSize))),
+  ),
   recent_builds_limit: v.nullish(v.pipe(count, v.maxValue(10_000, "must be 1 to 10000"))),
   trusted_clients: v.nullish(v.record(v.string(), clientSchema)),
   relay: v.nullish(relayText),

@@ -17,6 +17,8 @@ export interface BuilderConfig {
   readonly maxConcurrentBuilds: number;
   /** `undefined`: as many as there are cores, 1 to 16. */
   readonly outputCacheMaxParallelFills: number | undefined;
+  /** Bytes; `null` for no limit, `undefined` for the default. */
+  readonly outputCacheMaxBytes: number | null | undefined;
   readonly recentBuildsLimit: number;
   readonly trustedClients: ReadonlyMap<ClientId, TrustedClient>;
   /** `default`, `none` or a URL. */
@@ -52,6 +54,7 @@ export function parseConfig(text: string, file: string): BuilderConfig {
     secretKeyFile: typeof fields.secret_key_file === "string" ? beside(fields.secret_key_file) : undefined,
     maxConcurrentBuilds: fields.max_concurrent_builds ?? 1,
     outputCacheMaxParallelFills: fields.output_cache_max_parallel_fills ?? undefined,
+    outputCacheMaxBytes: fields.output_cache_max_bytes,
     recentBuildsLimit: fields.recent_builds_limit ?? 20,
     trustedClients: trustedClients(fields.trusted_clients ?? {}, file),
     relay: fields.relay ?? "default",

@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 /** Every bound and wait of the services, in one place. Times are milliseconds, sizes bytes. Tests shorten them. */
 export interface ServerLimits {
   /** Most builds with a slot. */
@@ -25,7 +27,11 @@ export interface ServerLimits {
   /** Most daemon connections for uploads, of everybody and of one owner. */
   readonly maxPutStores: number;
   readonly maxPutStoresOfOwner: number;
-  /** Most daemon connections for downloads, of everybody and of one owner. */
+  /** Most paths that fill the output cache at once, each over a daemon connection. */
+  readonly maxCacheFills: number;
+  /** Most bytes of archives in the output cache, or `undefined` for no limit. */
+  readonly maxCacheBytes: number | undefined;
+  /** Most daemon connections for downloads past the cache, of everybody and of one owner. */
   readonly maxFetchStores: number;
   readonly maxFetchStoresOfOwner: number;
   /** Most daemon connections for the builder's own questions: nobody outside can make one wait. */
@@ -57,6 +63,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxPutStreams: 4,
   maxPutStores: 32,
   maxPutStoresOfOwner: 8,
+  maxCacheFills: Math.max(1, Math.min(availableParallelism(), 16)),
+  maxCacheBytes: 20 * 1024 ** 3,
   maxFetchStores: 64,
   maxFetchStoresOfOwner: 16,
   maxQueryStores: 16,

@@ -105,9 +105,18 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
 }
 
 function limitsOf({ config, limits }: BuilderOptions): ServerLimits {
-  const { maxConcurrentBuilds, recentBuildsLimit } = config;
+  const { maxConcurrentBuilds, recentBuildsLimit, outputCacheMaxParallelFills, outputCacheMaxBytes } = config;
   const keepBuilds = Math.max(DEFAULT_LIMITS.keepBuilds, recentBuildsLimit);
-  return { ...DEFAULT_LIMITS, maxConcurrentBuilds, recentBuilds: recentBuildsLimit, keepBuilds, ...limits };
+  return {
+    ...DEFAULT_LIMITS,
+    maxConcurrentBuilds,
+    recentBuilds: recentBuildsLimit,
+    keepBuilds,
+    maxCacheFills: outputCacheMaxParallelFills ?? DEFAULT_LIMITS.maxCacheFills,
+    // null is no limit; absent is the default.
+    maxCacheBytes: outputCacheMaxBytes === null ? undefined : (outputCacheMaxBytes ?? DEFAULT_LIMITS.maxCacheBytes),
+    ...limits,
+  };
 }
 
 async function acceptAll(endpoint: BuilderEndpoint, sessions: Sessions, log: Logger): Promise<void> {

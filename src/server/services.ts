@@ -21,6 +21,7 @@ import { Scheduler } from "./build/scheduler.ts";
 import { buildService } from "./build/service.ts";
 import { BuiltPaths } from "./cache/built-paths.ts";
 import { Closures } from "./cache/closures.ts";
+import { OutputCache } from "./cache/output-cache.ts";
 import { cacheService } from "./cache/service.ts";
 import { faultOf } from "./faults.ts";
 import type { ServerLimits } from "./limits.ts";
@@ -77,7 +78,16 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   // A download lasts as long as its client's line is slow: it must not keep builds, or the lists of others, waiting.
   const downloads = new Stores(openStore, limits.maxFetchStores, { ofOne: limits.maxFetchStoresOfOwner, idleTime });
   const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, building, log, now });
-  const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built });
+  const cache = new OutputCache({
+    folder: join(dataFolder, "cache"),
+    openStore,
+    key: parts.signingKey,
+    maxFills: limits.maxCacheFills,
+    maxBytes: limits.maxCacheBytes,
+    idleTime,
+    log,
+  });
+  const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built }, cache);
   const upload = {
     builds,
     trustedKeys,
@@ -112,12 +122,13 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
-      .service(Cache, cacheService(builds, { closures, downloads, log }))
+      .service(Cache, cacheService(builds, { closures, cache, downloads, state, kept, log }))
       .service(Status, statusService(status));
     more(router);
     return router.handlers;
   };
   const close = async () => {
+    await cache.close();
     queries.close();
     downloads.close();
     await built.close();

@@ -91,6 +91,7 @@ function stateOver(root: RootDatabase<unknown, string>): State {
     commit: (build, now) => write(() => uses.commit(tables, build, now)),
     refund: (build, end) => write(() => uses.refund(tables, build, end)),
     finish: (build, end) => write(() => uses.finish(tables, build, end)),
+    addDownloaded: (build, bytes) => write(() => uses.addDownloaded(tables, build, bytes)),
     build: id => tables.build(id),
     buildsOf: (owner, limit) => tables.buildsOf(owner, limit),
     unfinished: () => tables.unfinished(),

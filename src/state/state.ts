@@ -32,6 +32,9 @@ export interface State {
   /** Ends a build whose use stays spent. Repeating changes nothing. Throws if it was never committed. */
   finish(build: BuildId, end: BuildEnd): Promise<void>;
 
+  /** Counts bytes that went to the client of a build after its end. */
+  addDownloaded(build: BuildId, bytes: number): Promise<void>;
+
   build(id: BuildId): StoredBuild | undefined;
   /** Builds of an owner, newest first. */
   buildsOf(owner: Owner, limit: number): StoredBuild[];

@@ -67,6 +67,13 @@ export function finish(tables: Tables, id: BuildId, end: BuildEnd): void {
   tables.putBuild({ ...build, end });
 }
 
+/** Adds to what an ended build has sent to its client. */
+export function addDownloaded(tables: Tables, id: BuildId, bytes: number): void {
+  const build = tables.build(id);
+  if (build?.end === undefined) return;
+  tables.putBuild({ ...build, end: { ...build.end, downloadedBytes: build.end.downloadedBytes + bytes } });
+}
+
 /** Revokes a ticket and gives back what is only reserved. */
 export function revoke(tables: Tables, id: TicketId, now: number): { ticket: Ticket; refunded: BuildId[] } | undefined {
   const ticket = tables.ticket(id);

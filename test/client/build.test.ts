@@ -3,7 +3,7 @@ import { lstat, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BuildOutcome, BuildState } from "../../gen/drvthru/v1/build_pb.js";
-import { Codec, Reason } from "../../gen/drvthru/v1/common_pb.js";
+import { Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { BuildFailure } from "../../src/client/report.ts";
 import { derivation, sourcePath } from "../fakes/make-path.ts";
 import { refusal } from "./builder-transfers.ts";
@@ -126,15 +126,6 @@ for (const [outcome, code] of [
     assert.equal((await world.build([app])).failure?.code, code);
   });
 }
-
-test("outputs are fetched without compression too", async t => {
-  const world = await makeWorld(t);
-  world.builder.codec = Codec.NONE;
-  const { app, all } = example();
-  world.seed(...all);
-  const { failure } = await world.build([app]);
-  assert.equal(failure, undefined);
-});
 
 for (const narFetches of [1, 3, 64]) {
   test(`forty outputs come over ${narFetches} streams, references first`, async t => {

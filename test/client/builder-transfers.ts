@@ -1,4 +1,4 @@
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { zstdDecompressSync } from "node:zlib";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Cache, CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
@@ -17,7 +17,8 @@ export interface Transfers {
   readonly uploaded: StorePath[];
   /** Wished for beside what is missing. */
   readonly wishes: readonly StorePath[];
-  readonly codec: Codec;
+  /** The file that a NAR is sent as. */
+  readonly fileOf: (nar: Uint8Array) => Uint8Array;
   readonly tell: (infos: PathInfo[]) => PathInfo[];
   readonly bytesOf: (path: MadePath) => Uint8Array;
   /** Hears of each call, and may throw. */
@@ -72,11 +73,9 @@ export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> 
     const found = nix.valid.get(parseStorePath(path) as StorePath);
     if (found === undefined) throw refusal(Reason.MALFORMED, "no such path");
     const bytes = builder.bytesOf(found);
-    const data = builder.codec === Codec.ZSTD ? zstdCompressSync(bytes) : bytes;
-    const { codec } = builder;
     return [
-      { part: { case: "begin", value: { path, codec } } },
-      ...slices(data).map(value => ({ part: { case: "data", value } }) as const),
+      { part: { case: "begin", value: { path } } },
+      ...slices(builder.fileOf(bytes)).map(value => ({ part: { case: "data", value } }) as const),
       { part: { case: "end", value: {} } },
     ];
   };

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { zstdCompressSync } from "node:zlib";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import {
@@ -11,7 +12,7 @@ import {
   type BuildTarget,
 } from "../../gen/drvthru/v1/build_pb.js";
 import { Cache } from "../../gen/drvthru/v1/cache_pb.js";
-import { Codec, CredentialKind, Reason } from "../../gen/drvthru/v1/common_pb.js";
+import { CredentialKind, Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import type { Dial } from "../../src/client/connection/dial.ts";
@@ -64,7 +65,8 @@ export class FakeBuilder {
   tell: (infos: PathInfo[]) => PathInfo[] = infos => infos.map(info => this.signed(info));
   /** The bytes that `Fetch` sends; by default the truth. */
   bytesOf: (path: MadePath) => Uint8Array = path => path.nar;
-  codec: Codec = Codec.ZSTD;
+  /** The file that a NAR is sent as; by default compressed. */
+  fileOf: (nar: Uint8Array) => Uint8Array = nar => zstdCompressSync(nar);
 
   /** `endpointId`: where it is served by a carrier that proves another than a random one. */
   constructor(endpointId = randomBytes(32).toString("hex") as EndpointId) {

@@ -39,7 +39,7 @@ test("attack: a guest opens many downloads and asks for nothing; another still b
   const theirs = await begin(thief, [derivation({ name: "theirs" })]);
   const leave = Promise.withResolvers<void>();
   async function* silent() {
-    yield create(CacheFetchRequestSchema, { buildId: theirs, codec: 1 });
+    yield create(CacheFetchRequestSchema, { buildId: theirs });
     await leave.promise;
   }
   const held = Array.from({ length: 20 }, () => thief.cache.fetch(silent())[Symbol.asyncIterator]().next());

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type BuildEvent, BuildOutcome, type BuildResult } from "../../gen/drvthru/v1/build_pb.js";
+import type { CacheFetchItemSchema } from "../../gen/drvthru/v1/cache_pb.js";
 import { Codec, Reason, RefusalSchema, type PathInfo as WireInfo } from "../../gen/drvthru/v1/common_pb.js";
 import { type BuildId, type ClientId, type EndpointId, idFromBytes, type TicketId } from "../../src/lib/ids.ts";
 import { pathInfoToWire } from "../../src/server/path-infos.ts";
@@ -142,17 +144,32 @@ export async function closure(guest: Caller, buildId: Uint8Array, output: string
   return infos;
 }
 
-/** The bytes of paths as they come, by path. */
-export async function fetched(guest: Caller, buildId: Uint8Array, paths: readonly string[], codec = Codec.NONE) {
-  const found = new Map<string, { codec: Codec; bytes: Buffer }>();
-  const request = { buildId, codec, items: paths.map(path => ({ path })) };
-  let current = { codec: Codec.UNSPECIFIED, bytes: Buffer.alloc(0) };
-  for await (const { parts } of guest.cache.fetch(only(request))) {
+/** A file as it was fetched. */
+export interface FetchedFile {
+  /** From where on. */
+  readonly offset: number;
+  /** Of the whole file in hex, or empty if it was not known at its beginning. */
+  readonly fileHash: string;
+  bytes: Buffer;
+}
+
+/** Files as they come, by path. */
+export async function fetched(
+  guest: Caller,
+  buildId: Uint8Array,
+  paths: readonly (string | MessageInitShape<typeof CacheFetchItemSchema>)[],
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Map<string, FetchedFile>> {
+  const found = new Map<string, FetchedFile>();
+  const items = paths.map(path => (typeof path === "string" ? { path } : path));
+  let current: FetchedFile | undefined;
+  for await (const { parts } of guest.cache.fetch(only({ buildId, items }), options)) {
     for (const { part } of parts) {
       if (part.case === "begin") {
-        current = { codec: part.value.codec, bytes: Buffer.alloc(0) };
-        found.set(part.value.path, current);
-      } else if (part.case === "data") current.bytes = Buffer.concat([current.bytes, part.value]);
+        const { path, offset, fileHash } = part.value;
+        current = { offset: Number(offset), fileHash: Buffer.from(fileHash).toString("hex"), bytes: Buffer.alloc(0) };
+        found.set(path, current);
+      } else if (part.case === "data" && current) current.bytes = Buffer.concat([current.bytes, part.value]);
     }
   }
   return found;

@@ -10,6 +10,7 @@ const full = {
   secret_key_file: "/run/secrets/iroh.key",
   max_concurrent_builds: 3,
   output_cache_max_parallel_fills: 4,
+  output_cache_max_bytes: "50G",
   recent_builds_limit: 5,
   trusted_clients: { alex: { public_key: alex, max_build_time: "2h", max_upload_bytes: "5 GiB" } },
   relay: "https://relay.example.org",
@@ -24,6 +25,7 @@ test("every field of a configuration is read", () => {
     secretKeyFile: "/run/secrets/iroh.key",
     maxConcurrentBuilds: 3,
     outputCacheMaxParallelFills: 4,
+    outputCacheMaxBytes: 50 * 2 ** 30,
     recentBuildsLimit: 5,
     relay: "https://relay.example.org",
     bind: full.bind,
@@ -35,7 +37,7 @@ test("every field of a configuration is read", () => {
   );
 });
 
-test("null means not set, and no limit for a trusted client; absent means the default", () => {
+test("null means not set, and no limit for a trusted client and the cache; absent means the default", () => {
   const nulls = Object.fromEntries(Object.keys(full).map(key => [key, key === "data_dir" ? "data" : null]));
   const { trustedClients, ...rest } = parse(nulls);
   assert.deepEqual(rest, {
@@ -43,12 +45,14 @@ test("null means not set, and no limit for a trusted client; absent means the de
     secretKeyFile: undefined,
     maxConcurrentBuilds: 1,
     outputCacheMaxParallelFills: undefined,
+    outputCacheMaxBytes: null,
     recentBuildsLimit: 20,
     relay: "default",
     bind: [],
     advertise: [],
   });
   assert.equal(trustedClients.size, 0);
+  assert.equal(parse({ data_dir: "/d" }).outputCacheMaxBytes, undefined);
   const limits = { public_key: alex, max_build_time: null };
   const [client] = parse({ data_dir: "/d", trusted_clients: { alex: limits } }).trustedClients.values();
   assert.deepEqual(client, { id: alex, name: "alex", maxBuildSeconds: undefined, maxUploadBytes: 20 * 2 ** 30 });

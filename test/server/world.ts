@@ -52,7 +52,7 @@ export interface TicketLimits {
 export class World {
   readonly folder: string;
   readonly nix: FakeNix;
-  readonly signingKey = generateSecretKey("builder-1");
+  signingKey = generateSecretKey("builder-1");
   readonly limits: ServerLimits;
   readonly log: Logger = pino({ level: process.env["DRV_THRU_TEST_LOG"] ?? "silent" });
   readonly building: BuildSettings;

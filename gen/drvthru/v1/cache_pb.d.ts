@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Codec, PathInfo } from "./common_pb.js";
+import type { PathInfo } from "./common_pb.js";
 
 /**
  * Describes the file drvthru/v1/cache.proto.
@@ -72,16 +72,9 @@ export declare type CacheFetchRequest = Message<"drvthru.v1.CacheFetchRequest"> 
   buildId: Uint8Array;
 
   /**
-   * The best codec the client takes; in the first message.
+   * Answered in this order; at most 1,024 a message.
    *
-   * @generated from field: drvthru.v1.Codec codec = 2;
-   */
-  codec: Codec;
-
-  /**
-   * Full store paths, answered in this order; at most 1,024 a message.
-   *
-   * @generated from field: repeated drvthru.v1.CacheFetchItem items = 3;
+   * @generated from field: repeated drvthru.v1.CacheFetchItem items = 2;
    */
   items: CacheFetchItem[];
 };
@@ -93,7 +86,7 @@ export declare type CacheFetchRequest = Message<"drvthru.v1.CacheFetchRequest"> 
 export declare const CacheFetchRequestSchema: GenMessage<CacheFetchRequest>;
 
 /**
- * One path asked for.
+ * One path asked for. It comes as one zstd frame with a window of at most 8 MiB: its file in the builder's binary cache.
  *
  * @generated from message drvthru.v1.CacheFetchItem
  */
@@ -104,6 +97,20 @@ export declare type CacheFetchItem = Message<"drvthru.v1.CacheFetchItem"> & {
    * @generated from field: string path = 1;
    */
   path: string;
+
+  /**
+   * Bytes of that file that the client has, so that it goes on behind them: 0 to 2^53-1, not past the file's end.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * SHA-256 of those bytes, 32 bytes; empty where the offset is 0.
+   *
+   * @generated from field: bytes prefix_hash = 3;
+   */
+  prefixHash: Uint8Array;
 };
 
 /**
@@ -145,7 +152,7 @@ export declare type CacheFetchPart = Message<"drvthru.v1.CacheFetchPart"> & {
    */
   part: {
     /**
-     * A path begins.
+     * A path begins; or, before its end, begins again with another file, of which nothing has come yet.
      *
      * @generated from field: drvthru.v1.CacheFetchBegin begin = 1;
      */
@@ -153,7 +160,7 @@ export declare type CacheFetchPart = Message<"drvthru.v1.CacheFetchPart"> & {
     case: "begin";
   } | {
     /**
-     * Bytes of the path, 1 byte to 256 KiB.
+     * Bytes of the file, 1 byte to 256 KiB.
      *
      * @generated from field: bytes data = 2;
      */
@@ -190,11 +197,25 @@ export declare type CacheFetchBegin = Message<"drvthru.v1.CacheFetchBegin"> & {
   path: string;
 
   /**
-   * How its bytes travel.
+   * Where in the file the bytes begin: the offset that was asked for if the file begins with the bytes of that hash, else 0.
    *
-   * @generated from field: drvthru.v1.Codec codec = 2;
+   * @generated from field: uint64 offset = 2;
    */
-  codec: Codec;
+  offset: bigint;
+
+  /**
+   * SHA-256 of the file as a narinfo's FileHash says it, 32 bytes; empty while the file is being made, and where there is none.
+   *
+   * @generated from field: bytes file_hash = 3;
+   */
+  fileHash: Uint8Array;
+
+  /**
+   * Length of the file in bytes, up to 2^53-1; 0 likewise.
+   *
+   * @generated from field: uint64 file_size = 4;
+   */
+  fileSize: bigint;
 };
 
 /**
@@ -216,6 +237,47 @@ export declare type CacheFetchEnd = Message<"drvthru.v1.CacheFetchEnd"> & {
  * Use `create(CacheFetchEndSchema)` to create a new message.
  */
 export declare const CacheFetchEndSchema: GenMessage<CacheFetchEnd>;
+
+/**
+ * Says that an output and all that it needs is where the client wants it.
+ *
+ * @generated from message drvthru.v1.CacheFetchedRequest
+ */
+export declare type CacheFetchedRequest = Message<"drvthru.v1.CacheFetchedRequest"> & {
+  /**
+   * The build, 32 bytes.
+   *
+   * @generated from field: bytes build_id = 1;
+   */
+  buildId: Uint8Array;
+
+  /**
+   * Full store path of the output, which OutputReady named.
+   *
+   * @generated from field: string output = 2;
+   */
+  output: string;
+};
+
+/**
+ * Describes the message drvthru.v1.CacheFetchedRequest.
+ * Use `create(CacheFetchedRequestSchema)` to create a new message.
+ */
+export declare const CacheFetchedRequestSchema: GenMessage<CacheFetchedRequest>;
+
+/**
+ * Nothing.
+ *
+ * @generated from message drvthru.v1.CacheFetchedResponse
+ */
+export declare type CacheFetchedResponse = Message<"drvthru.v1.CacheFetchedResponse"> & {
+};
+
+/**
+ * Describes the message drvthru.v1.CacheFetchedResponse.
+ * Use `create(CacheFetchedResponseSchema)` to create a new message.
+ */
+export declare const CacheFetchedResponseSchema: GenMessage<CacheFetchedResponse>;
 
 /**
  * Finished outputs, signed.
@@ -242,6 +304,16 @@ export declare const Cache: GenService<{
     methodKind: "bidi_streaming";
     input: typeof CacheFetchRequestSchema;
     output: typeof CacheFetchResponseSchema;
+  },
+  /**
+   * The builder need not keep an output any longer for the sake of its build. Repeating it changes nothing.
+   *
+   * @generated from rpc drvthru.v1.Cache.Fetched
+   */
+  fetched: {
+    methodKind: "unary";
+    input: typeof CacheFetchedRequestSchema;
+    output: typeof CacheFetchedResponseSchema;
   },
 }>;
 

@@ -1,4 +1,3 @@
-import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../lib/failure.ts";
 import { type BuildId, idToBytes } from "../../lib/ids.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
@@ -61,7 +60,7 @@ function openStream(
   async function* ask() {
     for (let at = 0; at < infos.length; at += 1024) {
       const items = infos.slice(at, at + 1024).map(({ path }) => ({ path }));
-      yield at === 0 ? { buildId: idToBytes(build), codec: Codec.ZSTD, items } : { items };
+      yield at === 0 ? { buildId: idToBytes(build), items } : { items };
     }
   }
   async function* parts(): AsyncGenerator<Part, undefined> {

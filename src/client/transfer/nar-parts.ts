@@ -1,6 +1,5 @@
 import { constants, createZstdDecompress, zstdDecompressSync } from "node:zlib";
 import type { CacheFetchPart } from "../../../gen/drvthru/v1/cache_pb.js";
-import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../lib/failure.ts";
 import { createHasher } from "../../nix/hash.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
@@ -28,10 +27,7 @@ export async function* readNar(info: PathInfo, next: NextPart): AsyncGenerator<U
 async function* decoded(info: PathInfo, next: NextPart): Bytes {
   const begin = await next();
   if (begin?.case !== "begin" || begin.value.path !== info.path) throw malformed(`something else than ${info.path}`);
-  const { codec } = begin.value;
   const sent = limited(info, pieces(info, next));
-  if (codec === Codec.NONE) return yield* sent;
-  if (codec !== Codec.ZSTD) throw malformed(`${info.path} in an unknown encoding`);
   if (info.narSize <= SMALL) return yield decompress(info, await Array.fromAsync(sent));
   try {
     yield* through(sent, createZstdDecompress({ params: WINDOW }));

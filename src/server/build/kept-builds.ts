@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { BuildOutcome, BuildResultSchema } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { BuildId } from "../../lib/ids.ts";
+import type { StorePath } from "../../nix/store-path.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
 import type { ServerLimits } from "../limits.ts";
 import { EventFile } from "./event-file.ts";
@@ -78,6 +79,11 @@ export class KeptBuilds {
   /** Drops what keeps a build's paths from collection. */
   async dropRoots(id: BuildId): Promise<void> {
     await this.#parts.roots.drop(id);
+  }
+
+  /** Drops what keeps one path of a build from collection. */
+  async dropRoot(id: BuildId, path: StorePath): Promise<void> {
+    await this.#parts.roots.release(id, path);
   }
 
   /** Forgets ended builds beyond those that are kept, with their files and roots. */

@@ -28,6 +28,8 @@ export class LiveBuild implements Waiting {
   readonly events: EventFile;
   /** Outputs that are valid and told. */
   readonly ready = new Set<StorePath>();
+  /** Outputs that the client has. */
+  readonly fetched = new Set<StorePath>();
   readonly connections = new Set<Connection>();
   /** Ends the wait for a connection when nobody is there. */
   grace: NodeJS.Timeout | undefined;

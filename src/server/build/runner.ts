@@ -94,7 +94,7 @@ class Run {
     await this.#ready.checkAll();
     const { queries, roots, built } = this.#parts;
     await queries.use(this.#build.ended, async store => {
-      await roots.keep(this.#build.id, [...this.#build.ready], store);
+      await roots.keepOutputs(this.#build, store);
       await built.note([...this.#builtDrvs], store);
     });
   }

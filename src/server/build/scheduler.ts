@@ -101,7 +101,7 @@ export class Scheduler {
     build.phase = "running";
     if (!(await this.#commit(build))) return;
     await new ReadyOutputs(build, this.#parts.queries).checkAll();
-    await build.store.use(store => this.#parts.roots.keep(build.id, [...build.ready], store));
+    await build.store.use(store => this.#parts.roots.keepOutputs(build, store));
     const targets = build.request.targets.map(({ drv }) => ({
       drv,
       outcome: BuildOutcome.BUILT,

@@ -1,13 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
+import { Failure } from "../../lib/failure.ts";
 import type { BuildId } from "../../lib/ids.ts";
+import { closure } from "../../nix/daemon/closure.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
+import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { FoundBuild } from "../build/builds.ts";
 import { decodeRequest } from "../build/request.ts";
 import { refuse } from "../refusal.ts";
 import type { Stores } from "../stores.ts";
-import { type Voucher, vouched } from "./vouch.ts";
+import { notThere } from "./nar-of.ts";
+import type { OutputCache } from "./output-cache.ts";
+import { stillVouched, type Voucher, vouched } from "./vouch.ts";
 
 /** Infos that are remembered, of all builds: some 1 KiB each. */
 const MAX_INFOS = 400_000;
@@ -23,27 +28,51 @@ interface Remembered {
 export class Closures {
   readonly #queries: Stores;
   readonly #voucher: Voucher;
+  readonly #cache: Pick<OutputCache, "infoOf">;
   readonly #known = new Map<BuildId, Remembered>();
 
-  constructor(queries: Stores, voucher: Voucher) {
+  constructor(queries: Stores, voucher: Voucher, cache: Pick<OutputCache, "infoOf">) {
     this.#queries = queries;
     this.#voucher = voucher;
+    this.#cache = cache;
+  }
+
+  /** Throws a refusal unless this is a finished output of the build. */
+  checkOutput(found: FoundBuild, output: StorePath): void {
+    if (!outputsOf(found).outputs.has(output)) throw notAnOutput(output);
   }
 
   /** The infos of the closure of one wanted output, references first. Throws a refusal if it is none, is not valid, or holds what nobody vouches for. */
   async of(found: FoundBuild, output: StorePath, signal: AbortSignal): Promise<readonly PathInfo[]> {
-    const { id, outputs } = outputsOf(found);
-    if (!outputs.has(output)) throw notAnOutput(output);
+    this.checkOutput(found, output);
+    const { id } = outputsOf(found);
     const known = this.#remembered(id).byOutput.get(output);
     if (known !== undefined) return known;
-    const infos = await this.#queries.use(signal, async store => {
-      if (!(await store.validPaths([output])).has(output)) throw notThere(output);
-      return (await store.closure([output])).map(info => vouched(info, this.#voucher));
-    });
+    const infos = await this.#queries.use(signal, store => this.#closure(store, output));
     const { byOutput, all } = this.#remembered(id);
     byOutput.set(output, infos);
     for (const info of infos) all.set(info.path, info);
     return infos;
+  }
+
+  /** From the store; from the cache what the store has collected since. */
+  async #closure(store: Store, output: StorePath): Promise<readonly PathInfo[]> {
+    try {
+      return await closure([output], async paths => {
+        const held = await store.pathInfos(paths);
+        return await Promise.all(
+          paths.map(async (path, index) => {
+            const info = held[index];
+            if (info !== undefined) return vouched(info, this.#voucher);
+            const cached = await this.#cache.infoOf(path);
+            return cached && stillVouched(cached, this.#voucher);
+          }),
+        );
+      });
+    } catch (error) {
+      if (error instanceof Failure && error.reason === "path-not-valid") throw notThere(output);
+      throw error;
+    }
   }
 
   /** The infos of these paths out of the closures of a build's outputs. Throws a refusal for any other path. */
@@ -52,7 +81,7 @@ export class Closures {
     const { all } = this.#remembered(id);
     let refused: ConnectError | undefined;
     // A client that comes again after a restart has its infos already, and asks for bytes at once.
-    for (const output of paths.every(path => all.has(path)) ? [] : await this.#valid(outputs, signal)) {
+    for (const output of paths.every(path => all.has(path)) ? [] : await this.#there(outputs, signal)) {
       try {
         for (const info of await this.of(found, output, signal)) all.set(info.path, info);
       } catch (error) {
@@ -68,8 +97,13 @@ export class Closures {
   }
 
   /** One question for all: a build may have more outputs than should be asked for one by one. */
-  async #valid(outputs: ReadonlySet<StorePath>, signal: AbortSignal): Promise<ReadonlySet<StorePath>> {
-    return await this.#queries.use(signal, store => store.validPaths([...outputs]));
+  async #there(outputs: ReadonlySet<StorePath>, signal: AbortSignal): Promise<StorePath[]> {
+    const valid = await this.#queries.use(signal, store => store.validPaths([...outputs]));
+    const there: StorePath[] = [];
+    for (const path of outputs) {
+      if (valid.has(path) || (await this.#cache.infoOf(path)) !== undefined) there.push(path);
+    }
+    return there;
   }
 
   #remembered(id: BuildId): Remembered {
@@ -100,13 +134,6 @@ function outputsOf(found: FoundBuild): { id: BuildId; outputs: ReadonlySet<Store
 function notAnOutput(output: StorePath): ConnectError {
   return refuse(Reason.NOT_PERMITTED, Code.PermissionDenied, `${output} is no finished output of this build`, {
     subject: output,
-  });
-}
-
-function notThere(output: StorePath): ConnectError {
-  return refuse(Reason.UNSPECIFIED, Code.NotFound, `${output} is not on the builder any more`, {
-    subject: output,
-    fix: "build it again",
   });
 }
 

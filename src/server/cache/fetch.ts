@@ -1,75 +1,119 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  CacheFetchPartSchema,
-  CacheFetchRequest,
-  CacheFetchResponseSchema,
-} from "../../../gen/drvthru/v1/cache_pb.js";
-import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
-import type { NarItem } from "../../nix/store.ts";
+import type { CacheFetchRequest, CacheFetchResponseSchema } from "../../../gen/drvthru/v1/cache_pb.js";
+import type { PathInfo } from "../../nix/path-info.ts";
 import { ownerKey } from "../../tickets/use.ts";
 import type { FoundBuild } from "../build/builds.ts";
-import { MAX_BATCH, malformed, storePathFromWire } from "../path-infos.ts";
+import { MAX_BATCH, malformed } from "../path-infos.ts";
 import type { Stores } from "../stores.ts";
 import type { Closures } from "./closures.ts";
-import { encoded } from "./encode.ts";
+import { compressed, compressedWhole, WHOLE } from "./compress.ts";
+import { beginPart, fileParts, type Part, PIECE, type Wanted, wantedFromWire } from "./file-parts.ts";
+import { narOf } from "./nar-of.ts";
+import type { OutputCache } from "./output-cache.ts";
+import { NoRoom } from "./source.ts";
 
-type Part = MessageInitShape<typeof CacheFetchPartSchema>;
 type Response = MessageInitShape<typeof CacheFetchResponseSchema>;
 
-/** Bytes of one part. */
-const PART = 256 * 1024;
 /** Bytes after which a message is full. */
 const MESSAGE = 256 * 1024;
 const MAX_PARTS = 1_000;
+/** Paths that begin to fill while the one before them is sent. */
+const AHEAD = 8;
 
 /** What Fetch works with. */
 export interface FetchContext {
   readonly closures: Closures;
+  readonly cache: OutputCache;
+  /** For what cannot be cached now. */
   readonly downloads: Stores;
 }
 
-/** Sends the NARs that each message asks for, in order, several small ones in a message. `first` is the message that named the build. */
+/** What a call of Fetch has sent, and where it came from. */
+export interface Served {
+  paths: number;
+  bytes: number;
+  hits: number;
+  fills: number;
+  direct: number;
+}
+
+interface Call extends FetchContext {
+  readonly owner: string;
+  readonly served: Served;
+  readonly signal: AbortSignal;
+}
+
+/** Sends the files that each message asks for, in order, several small ones in a message. `first` is the message that named the build. */
 export async function* fetchPaths(
   first: CacheFetchRequest,
   more: AsyncIterator<CacheFetchRequest>,
   found: FoundBuild,
-  { closures, downloads }: FetchContext,
+  context: FetchContext & { readonly served: Served },
   signal: AbortSignal,
 ): AsyncGenerator<Response> {
-  if (first.codec !== Codec.NONE && first.codec !== Codec.ZSTD) throw malformed("the codec is neither none nor zstd");
   const owner = ownerKey("live" in found ? found.live.owner : found.stored.owner);
-  // A stream that asks for nothing holds no conversation with the daemon: there are not many.
+  const call: Call = { ...context, owner, signal };
   for (let request = first; ; ) {
     if (request.items.length > MAX_BATCH) throw malformed(`at most ${MAX_BATCH} paths are asked for in a message`);
-    const paths = request.items.map(item => storePathFromWire(item.path));
-    const infos = await closures.infos(found, paths, signal);
-    const parts = downloads.each(signal, store => partsOf(store.nars(infos), first.codec), owner);
-    for await (const response of infos.length > 0 ? packed(parts) : []) {
-      if ("live" in found) count(found.live.downloaded, response);
-      yield response;
-    }
+    const wanted = request.items.map(wantedFromWire);
+    const infos = await context.closures.infos(
+      found,
+      wanted.map(item => item.path),
+      signal,
+    );
+    yield* packed(partsOfAll(call, wanted, infos));
     const next = await more.next();
     if (next.done) return;
     request = next.value;
   }
 }
 
-async function* partsOf(items: AsyncIterable<NarItem>, codec: Codec): AsyncGenerator<Part> {
-  for await (const { info, nar } of items) {
-    const { codec: chosen, bytes } = await encoded(nar, info.narSize, codec);
-    yield { part: { case: "begin", value: { path: info.path, codec: chosen } } };
-    for await (const piece of bytes) {
-      for (let at = 0; at < piece.length; at += PART) {
-        yield { part: { case: "data", value: plain(piece.subarray(at, at + PART)) } };
-      }
+async function* partsOfAll(call: Call, wanted: readonly Wanted[], infos: readonly PathInfo[]): AsyncGenerator<Part> {
+  for (const [index, item] of wanted.entries()) {
+    const info = infos[index];
+    if (info === undefined) continue;
+    for (const next of infos.slice(index === 0 ? 0 : index + AHEAD - 1, index + AHEAD)) {
+      await call.cache.prefetch(next, call.owner);
     }
-    yield { part: { case: "end", value: {} } };
+    for await (const part of partsOf(call, item, info)) {
+      count(call.served, part);
+      yield part;
+    }
   }
 }
 
-/** Without Node's own class over it, which the message would keep. */
-function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes);
+async function* partsOf(call: Call, wanted: Wanted, info: PathInfo): AsyncGenerator<Part> {
+  const { cache, owner, served, signal } = call;
+  const source = await cache.open(info, owner);
+  if (source === undefined) return yield* straight(call, info);
+  let whole = false;
+  try {
+    yield* fileParts(source, wanted, signal);
+    whole = true;
+    served[source.how === "hit" ? "hits" : "fills"] += 1;
+  } catch (error) {
+    if (!(error instanceof NoRoom)) throw error;
+    yield* straight(call, info);
+  } finally {
+    source.close(whole);
+  }
+}
+
+/** From the store to the client, past the cache. */
+async function* straight({ downloads, owner, served, signal }: Call, info: PathInfo): AsyncGenerator<Part> {
+  yield beginPart(info.path);
+  const compress = info.narSize <= WHOLE ? compressedPiece : compressed;
+  for await (const bytes of downloads.each(signal, store => compress(narOf(store, info)), owner)) {
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      yield { part: { case: "data", value: new Uint8Array(bytes.subarray(at, at + PIECE)) } };
+    }
+  }
+  yield { part: { case: "end", value: {} } };
+  served.direct += 1;
+}
+
+async function* compressedPiece(nar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield await compressedWhole(nar);
 }
 
 /** Parts in messages that are full, but for the last. */
@@ -77,7 +121,7 @@ async function* packed(parts: AsyncIterable<Part>): AsyncGenerator<Response> {
   let message: Part[] = [];
   let bytes = 0;
   for await (const part of parts) {
-    const length = part.part?.case === "data" ? (part.part.value?.length ?? 0) : 0;
+    const length = lengthOf(part);
     if (message.length > 0 && (bytes + length > MESSAGE || message.length >= MAX_PARTS)) {
       yield { parts: message };
       message = [];
@@ -89,10 +133,12 @@ async function* packed(parts: AsyncIterable<Part>): AsyncGenerator<Response> {
   if (message.length > 0) yield { parts: message };
 }
 
-/** Adds what a message carries. */
-export function count(served: { paths: number; bytes: number }, { parts = [] }: Response): void {
-  for (const { part } of parts) {
-    if (part?.case === "end") served.paths += 1;
-    if (part?.case === "data") served.bytes += part.value?.length ?? 0;
-  }
+function count(served: Served, part: Part): void {
+  if (part.part?.case === "end") served.paths += 1;
+  served.bytes += lengthOf(part);
+}
+
+/** Bytes of files that a part carries. */
+export function lengthOf({ part }: Part): number {
+  return part?.case === "data" ? (part.value?.length ?? 0) : 0;
 }

@@ -2,16 +2,20 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Cache } from "../../../gen/drvthru/v1/cache_pb.js";
 import type { PathInfo } from "../../nix/path-info.ts";
+import type { State } from "../../state/state.ts";
 import type { Builds, FoundBuild } from "../build/builds.ts";
+import type { KeptBuilds } from "../build/kept-builds.ts";
 import { buildIdFromWire } from "../build/request.ts";
 import { connectionOf } from "../connection.ts";
 import { refusalOf } from "../faults.ts";
 import { MAX_BATCH, malformed, pathInfoToWire, storePathFromWire } from "../path-infos.ts";
 import { principalOf } from "../principal.ts";
-import { count, type FetchContext, fetchPaths } from "./fetch.ts";
+import { type FetchContext, fetchPaths, lengthOf, type Served } from "./fetch.ts";
 
 /** What the service works with. */
 export interface CacheContext extends FetchContext {
+  readonly state: Pick<State, "addDownloaded">;
+  readonly kept: Pick<KeptBuilds, "dropRoot">;
   readonly log: Logger;
 }
 
@@ -20,6 +24,7 @@ const MESSAGE = 512 * 1024;
 
 /** The service `Cache`: finished outputs, signed. */
 export function cacheService(builds: Builds, context: CacheContext): ServiceImpl<typeof Cache> {
+  const { log, state, kept, closures } = context;
   return {
     async *closure(request, call) {
       const principal = await principalOf(call);
@@ -27,9 +32,9 @@ export function cacheService(builds: Builds, context: CacheContext): ServiceImpl
       if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
       try {
         const began = performance.now();
-        const infos = await context.closures.of(found, storePathFromWire(request.output), call.signal);
-        const milliseconds = Math.round(performance.now() - began);
-        context.log.info({ output: request.output, paths: infos.length, milliseconds }, "closure told");
+        const infos = await closures.of(found, storePathFromWire(request.output), call.signal);
+        const bytes = infos.reduce((sum, info) => sum + info.narSize, 0);
+        log.info({ output: request.output, paths: infos.length, bytes, seconds: since(began) }, "closure told");
         for (const batch of batches(infos)) yield { infos: batch.map(pathInfoToWire) };
       } catch (error) {
         throw refusalOf(error);
@@ -43,21 +48,54 @@ export function cacheService(builds: Builds, context: CacheContext): ServiceImpl
       if (first.done) throw malformed("the first message of Fetch names the build");
       const found = builds.find(buildIdFromWire(first.value.buildId), principal);
       if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
+      const began = performance.now();
+      const served: Served = { paths: 0, bytes: 0, hits: 0, fills: 0, direct: 0 };
+      const counter = counterOf(found, state);
       try {
-        const served = { paths: 0, bytes: 0 };
-        for await (const message of fetchPaths(first.value, more, found, context, call.signal)) {
-          count(served, message);
+        for await (const message of fetchPaths(first.value, more, found, { ...context, served }, call.signal)) {
           yield message;
+          counter.add((message.parts ?? []).reduce((sum, part) => sum + lengthOf(part), 0));
         }
-        context.log.info({ build: idOf(found), ...served }, "paths served");
       } catch (error) {
         throw refusalOf(error);
+      } finally {
+        log.info({ build: idOf(found), ...served, seconds: since(began) }, "paths served");
+        await counter.keep();
       }
+    },
+
+    async fetched(request, call) {
+      const found = builds.find(buildIdFromWire(request.buildId), await principalOf(call));
+      const output = storePathFromWire(request.output);
+      closures.checkOutput(found, output);
+      if ("live" in found) found.live.fetched.add(output);
+      await kept.dropRoot(idOf(found), output);
+      log.info({ build: idOf(found), output }, "output fetched");
+      return {};
     },
   };
 }
 
-function idOf(found: FoundBuild): string {
+function since(began: number): number {
+  return Math.round(performance.now() - began) / 1000;
+}
+
+/** Counts what goes to a client: with the build while it lives, with what is kept of it afterwards. */
+function counterOf(found: FoundBuild, state: CacheContext["state"]) {
+  const live = "live" in found ? found.live : undefined;
+  let late = 0;
+  return {
+    add: (bytes: number) => {
+      if (live !== undefined && live.phase !== "ended") live.downloaded.bytes += bytes;
+      else late += bytes;
+    },
+    keep: async () => {
+      if (late > 0) await state.addDownloaded(idOf(found), late);
+    },
+  };
+}
+
+function idOf(found: FoundBuild) {
   return "live" in found ? found.live.id : found.stored.id;
 }
 

@@ -2,7 +2,8 @@ import { Code } from "@connectrpc/connect";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import { parseContentAddress } from "../../nix/content-address.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
-import { type PublicKey, type SecretKey, signPath } from "../../nix/signing-key.ts";
+import { type PublicKey, type SecretKey, signerOf, signPath } from "../../nix/signing-key.ts";
+import type { StorePath } from "../../nix/store-path.ts";
 import { trustedSignatures } from "../admission.ts";
 import { refuse } from "../refusal.ts";
 import type { BuiltPaths } from "./built-paths.ts";
@@ -26,8 +27,29 @@ export function vouched(info: PathInfo, { key, trustedKeys, built }: Voucher): P
     const own = signPath(info, key);
     return { ...plain, signatures: [own, ...signatures.filter(text => text !== own)] };
   }
-  if (ca !== undefined && parseContentAddress(ca).method !== "unknown") return { ...plain, signatures: [] };
-  throw refuse(Reason.CANNOT_VOUCH, Code.FailedPrecondition, `this builder cannot vouch for ${path}`, {
+  if (provesItself(info)) return { ...plain, signatures: [] };
+  throw cannotVouch(path);
+}
+
+/**
+ * The same for a path that the store has collected since: its info is that of the cache, which this builder vouched for when it was filled. Where that
+ * was because of another's signature, that one must be trusted today.
+ */
+export function stillVouched(info: PathInfo, { key, trustedKeys, built }: Voucher): PathInfo {
+  const own = signerOf(info, [key.public]) !== undefined;
+  const others = info.signatures.filter(text => signerOf({ ...info, signatures: [text] }, [key.public]) === undefined);
+  const signatures = trustedSignatures({ ...info, signatures: others }, trustedKeys);
+  const trusted = own ? others.length === 0 || signatures.length > 0 || built.has(info) : provesItself(info);
+  if (!trusted) throw cannotVouch(info.path);
+  return { ...info, signatures: own ? [signPath(info, key), ...signatures] : [] };
+}
+
+function provesItself({ ca }: PathInfo): boolean {
+  return ca !== undefined && parseContentAddress(ca).method !== "unknown";
+}
+
+function cannotVouch(path: StorePath) {
+  return refuse(Reason.CANNOT_VOUCH, Code.FailedPrecondition, `this builder cannot vouch for ${path}`, {
     subject: path,
     fix: "ask the builder's owner to rebuild it there, or to sign it with a key that the builder's Nix trusts",
   });

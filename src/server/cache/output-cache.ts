@@ -1,0 +1,228 @@
+import { statfs } from "node:fs/promises";
+import type { Logger } from "pino";
+import type { PathInfo } from "../../nix/path-info.ts";
+import type { SecretKey } from "../../nix/signing-key.ts";
+import type { OpenStore } from "../../nix/store.ts";
+import { hashPart, type StorePath } from "../../nix/store-path.ts";
+import { Stores } from "../stores.ts";
+import { Entries } from "./entries.ts";
+import { openEntryFile } from "./entry-file.ts";
+import { Fill } from "./fill.ts";
+import { CacheFolder, readIfThere } from "./folder.ts";
+import { Keeper } from "./keeper.ts";
+import { fillFrom } from "./nar-of.ts";
+import { parsed, scan } from "./scan.ts";
+import { type FileSource, NoRoom } from "./source.ts";
+
+/** What a cache stands on. */
+export interface OutputCacheParts {
+  /** Absolute. */
+  readonly folder: string;
+  readonly openStore: OpenStore;
+  /** Whose signatures its entries carry. */
+  readonly key: SecretKey;
+  /** Fills at once, each with a daemon connection. */
+  readonly maxFills: number;
+  /** Bytes of archives, or `undefined` for no limit. */
+  readonly maxBytes: number | undefined;
+  /** How long a daemon connection waits for its next fill, in milliseconds. */
+  readonly idleTime: number;
+  readonly log: Logger;
+}
+
+/** What is left free on the disk: Nix builds on it. A share of it, and no more than so many bytes. */
+const FREE = { share: 0.05, most: 1024 ** 3 };
+/** After trouble with its disk the cache rests for so many milliseconds. */
+const REST = 10_000;
+/** How often the disk hears of an entry's use, in milliseconds. */
+const TOUCH = 60_000;
+/** Bytes after which a fill looks again how full the disk is. */
+const STEP = 16 * 1024 * 1024;
+
+/**
+ * The builder's binary cache: signed outputs as Nix's own narinfos and compressed archives in a folder. It fills while it serves the first request,
+ * each path once however many ask, and forgets the least recently used. Whether somebody may have a path is decided before it is asked here.
+ */
+export class OutputCache {
+  readonly #parts: OutputCacheParts;
+  readonly #folder: CacheFolder;
+  readonly #entries = new Entries();
+  readonly #keeper: Keeper;
+  readonly #stores: Stores;
+  readonly #fills = new Map<string, Fill>();
+  readonly #closed = new AbortController();
+  readonly #ready: Promise<boolean>;
+  readonly #running = new Set<Promise<void>>();
+  #restUntil = 0;
+
+  constructor(parts: OutputCacheParts) {
+    this.#parts = parts;
+    this.#folder = new CacheFolder(parts.folder);
+    this.#keeper = new Keeper(this.#folder, this.#entries);
+    // One guest's large paths never take all fills, where there are several.
+    const ofOne = Math.max(1, parts.maxFills - 1);
+    this.#stores = new Stores(parts.openStore, parts.maxFills, { ofOne, idleTime: parts.idleTime });
+    this.#ready = this.#scan();
+  }
+
+  async #scan(): Promise<boolean> {
+    const { log, key, folder, maxBytes } = this.#parts;
+    try {
+      for (const entry of await scan(this.#folder, key.public)) this.#entries.add(entry);
+      await this.#makeRoom(0);
+      log.info({ folder, entries: this.#entries.count, bytes: this.#entries.bytes, maxBytes }, "output cache opened");
+      return true;
+    } catch (error) {
+      log.error({ err: error, folder }, "the output cache cannot be used: outputs go straight from Nix");
+      return false;
+    }
+  }
+
+  /** The compressed NAR of a path as it was vouched for, from the cache or while it fills. `undefined`: it cannot be cached now. Close what you get. */
+  async open(info: PathInfo, whose: string): Promise<FileSource | undefined> {
+    if (!(await this.#ready)) return undefined;
+    const there = await this.#there(info);
+    return there ?? this.#begin(info, whose)?.follow();
+  }
+
+  /** Begins to fill what will be asked for soon. */
+  async prefetch(info: PathInfo, whose: string): Promise<void> {
+    if (!(await this.#ready) || this.#entries.get(hashPart(info.path))?.narHash === info.narHash) return;
+    this.#begin(info, whose);
+  }
+
+  async #there(info: PathInfo): Promise<FileSource | undefined> {
+    const entry = this.#entries.get(hashPart(info.path));
+    if (entry === undefined || entry.narHash !== info.narHash) return undefined;
+    const onClose = this.#entries.use(entry);
+    const onDamage = () => {
+      if (this.#entries.get(entry.key) !== entry) return;
+      this.#parts.log.warn({ path: info.path }, "a file in the output cache is damaged: it is made again");
+      this.#later(this.#keeper.remove(entry));
+    };
+    const file = this.#folder.narFile(entry.fileHash);
+    try {
+      const source = await openEntryFile({ file, entry, onDamage, onClose });
+      if (source !== undefined) {
+        if (Date.now() - entry.touched > TOUCH) this.#later(this.#keeper.touch(entry));
+        return source;
+      }
+      onDamage();
+    } catch (error) {
+      this.#trouble(error);
+    }
+    onClose();
+    return undefined;
+  }
+
+  /** The fill of a path, which goes on to its end whoever leaves: its first reader may come again. */
+  #begin(info: PathInfo, whose: string): Fill | undefined {
+    const key = hashPart(info.path);
+    const under = this.#fills.get(key);
+    if (under !== undefined) return under.info.narHash === info.narHash ? under : undefined;
+    if (Date.now() < this.#restUntil || this.#closed.signal.aborted) return undefined;
+    const temporaryFile = () => this.#folder.temporaryFile();
+    const fill = new Fill(info, { temporaryFile, grow: (before, bytes) => this.#grow(before, bytes) });
+    this.#fills.set(key, fill);
+    this.#later(this.#fill(fill, whose).finally(() => this.#fills.delete(key)));
+    return fill;
+  }
+
+  async #fill(fill: Fill, whose: string): Promise<void> {
+    const began = performance.now();
+    const { info } = fill;
+    try {
+      await this.#keeper.room();
+      await this.#stores.use(this.#closed.signal, store => fillFrom(store, fill), whose);
+      await this.#keep(fill);
+      const seconds = (performance.now() - began) / 1000;
+      this.#parts.log.debug({ path: info.path, narBytes: info.narSize, fileBytes: fill.size, seconds }, "cache filled");
+    } catch (error) {
+      fill.fail(error);
+      await fill.discard();
+      if (error instanceof NoRoom) throw error;
+    } finally {
+      fill.end();
+    }
+  }
+
+  /** Its readers have all that they need, also if this fails. */
+  async #keep({ info, whole, made }: Fill): Promise<void> {
+    if (whole === undefined) return;
+    try {
+      await this.#keeper.keep({ info, whole, made });
+    } catch (cause) {
+      throw new NoRoom("the cache cannot keep a file", { cause });
+    }
+  }
+
+  /** The disk failed, rather than that the cache is too small: for a while nothing more is tried. */
+  #trouble(error: unknown): void {
+    if (error instanceof NoRoom && error.cause === undefined) return;
+    if (Date.now() >= this.#restUntil) {
+      this.#parts.log.warn({ err: error }, "the output cache cannot write: outputs go straight from Nix for a while");
+    }
+    this.#restUntil = Date.now() + REST;
+  }
+
+  /** A fill grows from so many bytes by so many: what was not used for the longest time goes until they fit. Throws {@link NoRoom}. */
+  async #grow(before: number, bytes: number): Promise<void> {
+    await this.#makeRoom(bytes);
+    // The disk is asked now and then alone.
+    const looks = before === 0 || Math.floor(before / STEP) !== Math.floor((before + bytes) / STEP);
+    while (looks && (await this.#isNearlyFull())) await this.#removeOldest();
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.#parts;
+    while (this.#entries.bytes + this.#filling() + bytes > maxBytes) await this.#removeOldest();
+  }
+
+  /** Bytes of fills that are not among the entries yet. */
+  #filling(): number {
+    let bytes = 0;
+    for (const { size, whole } of this.#fills.values()) {
+      if (whole === undefined || !this.#entries.hasFile(whole.fileHash)) bytes += size;
+    }
+    return bytes;
+  }
+
+  async #removeOldest(): Promise<void> {
+    const oldest = this.#entries.oldest();
+    if (oldest === undefined) throw new NoRoom("everything in the cache is in use, or it is too small");
+    await this.#keeper.remove(oldest);
+  }
+
+  async #isNearlyFull(): Promise<boolean> {
+    const { bavail, blocks, bsize } = await statfs(this.#folder.root);
+    return bavail * bsize - STEP < Math.min(FREE.most, blocks * bsize * FREE.share);
+  }
+
+  /** What a narinfo in the cache says, as it was vouched for then. */
+  async infoOf(path: StorePath): Promise<PathInfo | undefined> {
+    const entry = (await this.#ready) ? this.#entries.get(hashPart(path)) : undefined;
+    const text = entry && (await readIfThere(this.#folder.narInfoFileOf(entry.key)));
+    const info = text === undefined ? undefined : parsed(text)?.info;
+    return info?.path === path && info.narHash === entry?.narHash ? info : undefined;
+  }
+
+  /** Work that nobody waits for but the end. */
+  #later(work: Promise<unknown>): void {
+    const told = work
+      .then(
+        () => undefined,
+        error => this.#trouble(error),
+      )
+      .finally(() => this.#running.delete(told));
+    this.#running.add(told);
+  }
+
+  /** Ends the fills that are under way, and waits for the disk. */
+  async close(): Promise<void> {
+    this.#closed.abort(new Error("the builder is stopping"));
+    await this.#ready;
+    await Promise.all(this.#running);
+    await this.#keeper.idle();
+    this.#stores.close();
+  }
+}
