@@ -4,55 +4,90 @@ import type { Host } from "../test/hosts/host.ts";
 import { COMMAND, must, type Setting } from "./setting.ts";
 import { bytesScript, type Workload } from "./workloads.ts";
 
+/** What one of our processes needed. */
+export interface Needed {
+  /** Peak of resident memory. */
+  readonly mib: number;
+  /** Of all its threads. */
+  readonly cpuSeconds: number;
+}
+
 /** What one run cost. */
 export interface Measured {
   /** The whole command, in seconds. */
   readonly seconds: number;
-  /** Peak memory in MiB, of our own processes. */
-  readonly clientMiB?: number;
-  readonly builderMiB?: number;
+  readonly client?: Needed;
+  readonly builder?: Needed;
 }
 
-/** Who does the work. */
-export type Contestant = "drv-thru" | "ssh-ng";
+/** Who does the work: this program, Nix's remote builder, or the client's Nix by itself. */
+export type Contestant = "drv-thru" | "ssh-ng" | "local";
 
-/** Lays the workload's file, and its source, for a salt. */
-export async function prepare(client: Host, workload: Workload, salt: string): Promise<Record<string, string>> {
-  const folder = `/home/${client.user}/${salt}`;
+/** A workload laid on the client. */
+export interface Prepared {
+  readonly env: Readonly<Record<string, string>>;
+  readonly file: string;
+}
+
+/** Lays a workload's source, if it has one, in a folder of the client. */
+export async function makeSource({ client }: Setting, workload: Workload, mib: number, folder: string): Promise<void> {
   mkdirSync(client.outside(folder), { recursive: true });
-  writeFileSync(client.outside(`${folder}/work.nix`), workload.file);
   if (workload.source) {
-    const script = bytesScript(workload.source.bytes, workload.source.compressible);
+    const script = bytesScript(mib, workload.compressible);
     await must(client, ["sh", "-c", `perl -e '${script}' > ${folder}/source`], "root");
   }
   await must(client, ["chown", "-R", client.user, folder], "root");
-  return { SALT: salt, SRC: `${folder}/source`, WORK: `${folder}/work.nix` };
+}
+
+/** Lays the workload's file for a salt. The name of the source has the salt, so its bytes need not be made anew. */
+export function prepare({ client }: Setting, workload: Workload, mib: number, folder: string, salt: string): Prepared {
+  const file = `${folder}/${salt}.nix`;
+  writeFileSync(client.outside(file), workload.file(mib));
+  return { env: { SALT: salt, SRC: `${folder}/source` }, file };
 }
 
 /** Runs a prepared workload once. */
-export async function measure(setting: Setting, env: Record<string, string>, who: Contestant): Promise<Measured> {
+export async function measure(setting: Setting, prepared: Prepared, who: Contestant): Promise<Measured> {
+  if (who === "drv-thru") return await measureOurs(setting, prepared);
+  const { env, file } = prepared;
+  // Nobody but the client's own Nix, or nobody but the builder that its configuration names.
+  const where = who === "local" ? ["--builders", ""] : ["--max-jobs", "0"];
+  const flags = ["--extra-experimental-features", "nix-command", "--impure", "--no-link"];
+  return { seconds: await timed(setting.client, ["nix", "build", "-f", file, ...flags, ...where], env) };
+}
+
+async function measureOurs(setting: Setting, { env, file }: Prepared): Promise<Measured> {
   const { client, builder } = setting;
-  const file = env["WORK"] ?? "";
-  if (who === "ssh-ng") {
-    const flags = ["--extra-experimental-features", "nix-command", "--impure", "--no-link", "--max-jobs", "0"];
-    return { seconds: await timed(client, ["nix", "build", "-f", file, ...flags], env) };
-  }
-  const servePid = String(await setting.serve.pid);
-  await must(builder, ["sh", "-c", `echo 5 > /proc/${servePid}/clear_refs`], "root");
+  const pid = await setting.serve.pid;
+  await must(builder, ["sh", "-c", `echo 5 > /proc/${pid}/clear_refs`], "root");
+  const before = await processState(builder, pid);
   const peak = `/tmp/peak-${env["SALT"]}.json`;
   const seconds = await timed(client, [...COMMAND, "build", "-f", file, "--impure", "--no-link", "--quiet"], {
     ...env,
     DRV_THRU_TICKET: setting.ticket,
-    NODE_OPTIONS: "--import=/drv-thru/bench/peak.mjs",
+    NODE_OPTIONS: ["--import=/drv-thru/bench/peak.mjs", ...setting.nodeOptions("client")].join(" "),
     BENCH_PEAK_FILE: peak,
   });
-  const { peakKiB }: { peakKiB: number } = JSON.parse(readFileSync(client.outside(peak), "utf8"));
-  const status = await must(builder, ["cat", `/proc/${servePid}/status`], "root");
-  const builderKiB = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]);
-  return { seconds, clientMiB: peakKiB / 1024, builderMiB: builderKiB / 1024 };
+  const { peakKiB, cpu }: { peakKiB: number; cpu: number } = JSON.parse(readFileSync(client.outside(peak), "utf8"));
+  const after = await processState(builder, pid);
+  return {
+    seconds,
+    client: { mib: peakKiB / 1024, cpuSeconds: cpu },
+    builder: { mib: after.peakMib, cpuSeconds: after.cpuSeconds - before.cpuSeconds },
+  };
 }
 
-async function timed(host: Host, argv: readonly string[], env: Record<string, string>): Promise<number> {
+/** What the kernel says of a process: memory now, its peak, and the CPU time of all threads. */
+export async function processState(host: Host, pid: number) {
+  const text = await must(host, ["cat", `/proc/${pid}/status`, `/proc/${pid}/stat`], "root");
+  const mib = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(text)?.[1]) / 1024;
+  // After the program's name, which may hold anything: user and system time are the 12th and 13th field, in hundredths.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / 100;
+  return { mib: mib("VmRSS"), peakMib: mib("VmHWM"), cpuSeconds };
+}
+
+async function timed(host: Host, argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
   const start = performance.now();
   const ended = await host.run(argv, { env });
   const seconds = (performance.now() - start) / 1000;

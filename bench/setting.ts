@@ -2,6 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findProgram } from "../test/hosts/can.ts";
 import { type Host, type HostProcess, makeHost } from "../test/hosts/host.ts";
+import type { Asked } from "./arguments.ts";
+import type { Contestant } from "./measure.ts";
+import { profileOptions } from "./profile.ts";
 
 /** Two hosts: a builder with `drv-thru serve` and an ssh daemon, and a client that can use either. */
 export interface Setting {
@@ -9,8 +12,10 @@ export interface Setting {
   readonly client: Host;
   readonly ticket: string;
   readonly serve: HostProcess;
-  /** Whether Nix's own remote builder is set up to compare with. */
-  readonly ssh: boolean;
+  /** Who is measured: without a peer, drv-thru alone. */
+  readonly contestants: readonly Contestant[];
+  /** Options of Node for our program on one of the hosts. */
+  nodeOptions(side: "client" | "builder"): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -20,14 +25,18 @@ export const COMMAND = ["/drv-thru/node_modules/.bin/node", "/drv-thru/dist/bin.
 const SSH_PORT = 20_000 + (process.pid % 20_000);
 
 /** Makes the two hosts and starts what they need. Whoever makes them stops them. */
-export async function makeSetting(): Promise<Setting> {
+export async function makeSetting({ peer, profile, nodeOptions }: Asked): Promise<Setting> {
   const builder = await makeHost("builder");
   const client = await makeHost("client");
   const stop = async () => {
     await Promise.all([builder.stop(), client.stop()]);
   };
+  const hosts = { builder, client };
+  const options = (side: keyof typeof hosts) => [...nodeOptions, ...(profile ? profileOptions(hosts[side]) : [])];
   try {
-    const serve = builder.spawn([...COMMAND, "serve", "--data-dir", "/home/builder/data", "--relay", "none"]);
+    const serve = builder.spawn([...COMMAND, "serve", "--data-dir", "/home/builder/data", "--relay", "none"], {
+      env: { NODE_OPTIONS: options("builder").join(" ") },
+    });
     const key = (await serve.until(/drv-thru\S*:[A-Za-z0-9+/]{43}=/))[0];
     const made = await must(
       builder,
@@ -36,13 +45,14 @@ export async function makeSetting(): Promise<Setting> {
         "100G",
       ]),
     );
-    const ssh = findProgram("sshd") !== undefined && builder.ownUids;
+    const ssh = peer && findProgram("sshd") !== undefined && builder.ownUids;
     if (ssh) await startSsh(builder, client);
     await client.configure({
       "extra-trusted-public-keys": key,
       ...(ssh ? { builders: "ssh-ng://bench-builder x86_64-linux /root/.ssh/id 8 1" } : {}),
     });
-    return { builder, client, ticket: made.trim(), serve, ssh, stop };
+    const contestants: Contestant[] = ssh ? ["local", "drv-thru", "ssh-ng"] : ["drv-thru"];
+    return { builder, client, ticket: made.trim(), serve, contestants, nodeOptions: options, stop };
   } catch (error) {
     await stop();
     throw error;

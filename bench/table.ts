@@ -1,33 +1,38 @@
-import type { Measured } from "./measure.ts";
-import type { Workload } from "./workloads.ts";
+import type { Contestant, Measured, Needed } from "./measure.ts";
 
 /** The runs of one workload. */
 export interface Row {
-  readonly workload: Workload;
-  readonly ours: readonly Measured[];
-  readonly peer: readonly Measured[];
+  readonly title: string;
+  readonly runs: Readonly<Record<Contestant, readonly Measured[]>>;
 }
 
-/** A Markdown table: medians, the ratio of our time to the peer's in the same run, and the highest memory. */
+/**
+ * A Markdown table: medians of the times, of the ratio of ours to the peer's in the same run, and of that ratio without what the same work takes
+ * locally; the highest memory, and the median of CPU seconds, of our processes.
+ */
 export function table(rows: readonly Row[]): string {
-  const head = [
-    "| workload | drv-thru, s | ssh-ng, s | ratio | client peak, MiB | builder peak, MiB |",
-    "|---|---|---|---|---|---|",
-  ];
-  return [...head, ...rows.map(line)].join("\n");
+  const head = ["workload", "local, s", "drv-thru, s", "ssh-ng, s", "ratio", "beyond local"];
+  const needs = ["client, MiB", "client, CPU s", "builder, MiB", "builder, CPU s"];
+  const cells = [...head, ...needs];
+  return [cells, cells.map(() => "---"), ...rows.map(line)].map(cells => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-function line({ workload, ours, peer }: Row): string {
+function line({ title, runs }: Row): string[] {
+  const { "drv-thru": ours, "ssh-ng": peer, local } = runs;
   const ratios = ours.flatMap((run, i) => (peer[i] ? [run.seconds / peer[i].seconds] : []));
-  const cells = [
-    `${workload.id}: ${workload.title}`,
-    show(median(ours.map(run => run.seconds)), 2),
-    show(median(peer.map(run => run.seconds)), 2),
-    show(median(ratios), 2),
-    show(highest(ours.map(run => run.clientMiB)), 0),
-    show(highest(ours.map(run => run.builderMiB)), 0),
-  ];
-  return `| ${cells.join(" | ")} |`;
+  const beyond = ours.flatMap((run, i) => beyondLocal(run, peer[i], local[i]) ?? []);
+  const needs = (which: "client" | "builder") => {
+    const known = ours.flatMap(run => run[which] ?? []);
+    return [show(highest(known), 0), show(median(known.map(need => need.cpuSeconds)), 1)];
+  };
+  const times = [local, ours, peer].map(runs => show(median(runs.map(run => run.seconds)), 2));
+  return [title, ...times, show(median(ratios), 2), show(median(beyond), 2), ...needs("client"), ...needs("builder")];
+}
+
+/** Of times that hardly differ from the local one a ratio would say nothing. */
+function beyondLocal(ours: Measured, peer: Measured | undefined, local: Measured | undefined): number | undefined {
+  if (peer === undefined || local === undefined || peer.seconds < local.seconds + 0.05) return undefined;
+  return Math.max(0, ours.seconds - local.seconds) / (peer.seconds - local.seconds);
 }
 
 function median(values: readonly number[]): number | undefined {
@@ -38,9 +43,8 @@ function median(values: readonly number[]): number | undefined {
   return low === undefined || high === undefined ? undefined : (low + high) / 2;
 }
 
-function highest(values: readonly (number | undefined)[]): number | undefined {
-  const known = values.filter(value => value !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
+function highest(needed: readonly Needed[]): number | undefined {
+  return needed.length === 0 ? undefined : Math.max(...needed.map(need => need.mib));
 }
 
 function show(value: number | undefined, digits: number): string {
