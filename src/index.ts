@@ -8,6 +8,7 @@ export type {
   BuildRecordResult,
   Principal,
   RevokedTicket,
+  StatusTransfer,
   TicketAdministration,
   TicketInfo,
   TicketOptions,

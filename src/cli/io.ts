@@ -14,11 +14,22 @@ export interface Io extends BaseContext {
   readonly terminal: boolean;
   /** Width of the terminal: its own, else `COLUMNS`, else 72. */
   readonly columns: () => number;
+  /** The same of stdout, for an answer that is drawn in place. */
+  readonly answer: { readonly terminal: boolean; readonly columns: () => number; readonly rows: () => number };
+}
+
+/** The height to draw in: of the stream if it is a terminal, then `LINES`, then 24. */
+export function heightOf(stream: { rows?: number }, env: Record<string, string | undefined>): number {
+  return firstCount(stream.rows, env["LINES"]) ?? 24;
 }
 
 /** The width to draw in: of the stream if it is a terminal, then `COLUMNS`, then 72. */
 export function widthOf(stream: { columns?: number }, env: Record<string, string | undefined>): number {
-  if (stream.columns !== undefined && stream.columns > 0) return stream.columns;
-  const wanted = Number(env["COLUMNS"]);
-  return Number.isInteger(wanted) && wanted > 0 ? wanted : 72;
+  return firstCount(stream.columns, env["COLUMNS"]) ?? 72;
+}
+
+function firstCount(own: number | undefined, wanted: string | undefined): number | undefined {
+  if (own !== undefined && own > 0) return own;
+  const count = Number(wanted);
+  return Number.isInteger(count) && count > 0 ? count : undefined;
 }

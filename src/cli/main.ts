@@ -4,7 +4,7 @@ import { whyOf } from "../lib/system-error.ts";
 import { commands } from "./commands/index.ts";
 import { ExitCode } from "./exit.ts";
 import { commandHelp, overview, usageOf } from "./help.ts";
-import { type Io, widthOf } from "./io.ts";
+import { heightOf, type Io, widthOf } from "./io.ts";
 import { refuseRepeated } from "./repeated.ts";
 import { reportError } from "./report.ts";
 import { version } from "./version.ts";
@@ -60,10 +60,19 @@ export async function main(): Promise<void> {
     signal: abort.signal,
     hurry,
     onHangup: listener => void process.on("SIGHUP", listener),
-    terminal: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
+    terminal: canRedraw(process.stderr),
     columns: () => widthOf(process.stderr, process.env),
+    answer: {
+      terminal: canRedraw(process.stdout),
+      columns: () => widthOf(process.stdout, process.env),
+      rows: () => heightOf(process.stdout, process.env),
+    },
   });
   process.exitCode = code;
+}
+
+function canRedraw(stream: { isTTY?: boolean }): boolean {
+  return stream.isTTY === true && process.env["TERM"] !== "dumb";
 }
 
 /** `drv-thru … | head` closes our stdout early: that is the reader's choice. An answer that could not be written otherwise is a failure. */

@@ -96,8 +96,13 @@ export interface BuildRecord {
   /** Place from 1, while it waits. */
   readonly queuePosition: number | undefined;
   readonly uploadedBytes: number;
+  /** As they crossed the wire. */
   readonly downloadedBytes: number;
   readonly rebuild: boolean;
+  /** Longest time from slot to result in seconds; absent: no limit, or the build has ended. */
+  readonly maxBuildSeconds: number | undefined;
+  /** Most bytes of NAR that it may send; absent: likewise. */
+  readonly maxUploadBytes: number | undefined;
   readonly targets: readonly PlannedDerivation[];
   readonly result: BuildRecordResult | undefined;
 }
@@ -113,19 +118,40 @@ export interface BuildRecordResult {
   readonly queuedMilliseconds: number;
 }
 
+/** Bytes that move now between a builder and the client of a build. */
+export interface StatusTransfer {
+  /** The build's id. */
+  readonly build: string;
+  readonly installable: string;
+  readonly client: string;
+  readonly streams: number;
+  /** So far: of NAR for inputs, as they cross the wire for outputs. */
+  readonly bytes: number;
+  /** In all, where that is known. */
+  readonly totalBytes: number | undefined;
+}
+
 /** A builder at one moment; for others than its administrator, own builds and counts of the rest. */
 export interface BuilderStatus {
   readonly endpointId: string;
   readonly version: string;
+  /** The builder's time; of a builder that does not tell it, ours. */
+  readonly at: Date;
   readonly startedAt: Date;
   readonly draining: boolean;
   readonly maxConcurrentBuilds: number;
+  /** Most ended builds that are told. */
+  readonly recentBuildsLimit: number;
   readonly activeCount: number;
   readonly queuedCount: number;
   readonly connectedClients: number;
   readonly active: readonly BuildRecord[];
   readonly queued: readonly BuildRecord[];
   readonly opened: readonly BuildRecord[];
+  /** Uploads of inputs under way. */
+  readonly uploads: readonly StatusTransfer[];
+  /** Downloads of outputs under way. */
+  readonly downloads: readonly StatusTransfer[];
   /** Newest first. */
   readonly recent: readonly BuildRecord[];
 }

@@ -3,7 +3,11 @@ import { type BuildId, idToBytes, parseId } from "../lib/ids.ts";
 import type { BuilderClient, BuilderStatus, Principal, TicketAdministration, TicketInfo } from "./builder.ts";
 import type { Services } from "./connection/services.ts";
 import { toFailure } from "./errors.ts";
+import { guardStall } from "./transfer/stall.ts";
 import { malformed, toRecord, toStatus, toTicket } from "./wire.ts";
+
+/** How long a watched builder may say nothing, in milliseconds: several times what a quiet one leaves between two messages. */
+const WATCH_PATIENCE = 45_000;
 
 /** How long one question may take, in milliseconds. */
 const CALL = { timeoutMs: 30_000 };
@@ -73,9 +77,21 @@ function ticketAdministration(tickets: Services["tickets"]): TicketAdministratio
 
 async function* watchStatus(services: Services, outer: AbortSignal | undefined): AsyncGenerator<BuilderStatus> {
   const scope = new AbortController();
-  const signal = outer === undefined ? scope.signal : AbortSignal.any([outer, scope.signal]);
+  using guard = guardStall(
+    "watching its status",
+    outer === undefined ? scope.signal : AbortSignal.any([outer, scope.signal]),
+    WATCH_PATIENCE,
+  );
   try {
-    for await (const { status } of services.status.watch({}, { signal })) yield toStatus(status);
+    let last = "";
+    for await (const { status } of services.status.watch({}, { signal: guard.signal })) {
+      guard.moved();
+      const told = toStatus(status);
+      // A quiet builder repeats itself, to say that it is alive.
+      const text = JSON.stringify({ ...told, at: undefined });
+      if (text !== last) yield told;
+      last = text;
+    }
   } catch (error) {
     // The caller's own wish is the end of the loop, not a failure.
     if (!outer?.aborted) throw toFailure(error, "watching its status");

@@ -6,11 +6,11 @@ import {
   type BuildRecord as Record_,
 } from "../../gen/drvthru/v1/build_pb.js";
 import { CredentialKind } from "../../gen/drvthru/v1/common_pb.js";
-import type { BuilderStatus as Status_ } from "../../gen/drvthru/v1/status_pb.js";
+import type { BuilderStatus as Status_, StatusTransfer as Transfer_ } from "../../gen/drvthru/v1/status_pb.js";
 import { type TicketRecord, TicketStatus, type TicketsPresentResponse } from "../../gen/drvthru/v1/tickets_pb.js";
 import { Failure } from "../lib/failure.ts";
 import { cleanLine, cleanText } from "../lib/terminal.ts";
-import type { BuilderStatus, BuildRecord, Principal, TicketInfo } from "./builder.ts";
+import type { BuilderStatus, BuildRecord, Principal, StatusTransfer, TicketInfo } from "./builder.ts";
 import { reasonWord } from "./errors.ts";
 import type { BuildOutcome } from "./report.ts";
 
@@ -110,6 +110,8 @@ export function toRecord(message: Record_): BuildRecord {
     uploadedBytes: toNumber(message.uploadedBytes),
     downloadedBytes: toNumber(message.downloadedBytes),
     rebuild: message.rebuild,
+    maxBuildSeconds: limit(message.maxBuildSeconds),
+    maxUploadBytes: limit(message.maxUploadBytes),
     targets: message.targets.map(({ drvPath, outputs }) => ({
       drvPath: cleanLine(drvPath, 256),
       outputs: Object.fromEntries(outputs.map(output => [cleanLine(output.name, 128), cleanLine(output.path, 256)])),
@@ -135,16 +137,31 @@ export function toStatus(message: Status_ | undefined): BuilderStatus {
   return {
     endpointId: toHex(message.endpointId),
     version: cleanLine(message.version, 64),
+    at: toDate(message.at) ?? new Date(),
     startedAt: toDate(message.startedAt) ?? new Date(0),
     draining: message.draining,
     maxConcurrentBuilds: message.maxConcurrentBuilds,
+    recentBuildsLimit: message.recentBuildsLimit,
     activeCount: message.activeCount,
     queuedCount: message.queuedCount,
     connectedClients: message.connectedClients,
     active: message.active.map(toRecord),
     queued: message.queued.map(toRecord),
     opened: message.opened.map(toRecord),
+    uploads: message.uploads.map(toTransfer),
+    downloads: message.downloads.map(toTransfer),
     recent: message.recent.map(toRecord),
+  };
+}
+
+function toTransfer(message: Transfer_): StatusTransfer {
+  return {
+    build: toHex(message.buildId),
+    installable: cleanLine(message.installable, 512),
+    client: cleanLine(message.client, 200),
+    streams: message.streams,
+    bytes: toNumber(message.bytes),
+    totalBytes: limit(message.totalBytes),
   };
 }
 

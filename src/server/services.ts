@@ -23,6 +23,7 @@ import { BuiltPaths } from "./cache/built-paths.ts";
 import { Closures } from "./cache/closures.ts";
 import { OutputCache } from "./cache/output-cache.ts";
 import { cacheService } from "./cache/service.ts";
+import { Downloads } from "./downloads.ts";
 import { faultOf } from "./faults.ts";
 import type { ServerLimits } from "./limits.ts";
 import { logRefusals } from "./log-refusals.ts";
@@ -88,6 +89,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     log,
   });
   const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built }, cache);
+  const going = new Downloads(state, builds.changed);
   const upload = {
     builds,
     trustedKeys,
@@ -103,6 +105,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     ...parts,
     builds,
     scheduler,
+    going,
     startedAt: now(),
     // A configuration that is read again changes these.
     get maxConcurrentBuilds() {
@@ -122,7 +125,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
-      .service(Cache, cacheService(builds, { closures, cache, downloads, state, kept, log }))
+      .service(Cache, cacheService(builds, { closures, cache, downloads, going, kept, log }))
       .service(Status, statusService(status));
     more(router);
     return router.handlers;

@@ -1,25 +1,37 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type BuilderStatus, BuilderStatusSchema, type Status } from "../../gen/drvthru/v1/status_pb.js";
+import type { BuildRecord } from "../../gen/drvthru/v1/build_pb.js";
+import {
+  type BuilderStatus,
+  BuilderStatusSchema,
+  type Status,
+  type StatusTransferSchema,
+} from "../../gen/drvthru/v1/status_pb.js";
 import { type EndpointId, idToBytes } from "../lib/ids.ts";
-import type { State } from "../state/state.ts";
+import type { State, StoredBuild } from "../state/state.ts";
 import { type Owner, sameOwner } from "../tickets/use.ts";
 import type { Builds } from "./build/builds.ts";
 import type { LiveBuild } from "./build/live-build.ts";
 import { liveRecord, storedRecord } from "./build/record.ts";
 import type { Scheduler } from "./build/scheduler.ts";
+import type { Download, Downloads } from "./downloads.ts";
 import { type Principal, principalOf } from "./principal.ts";
 
 /** At most ten a second. */
 const SHORTEST_PAUSE = 100;
+/** While bytes move, in milliseconds. */
+const MOVING_PAUSE = 1_000;
+/** Characters of an ended build's message: the whole is told by `Build.Get`. */
+const MAX_ERROR = 512;
 
 /** What the status tells of. */
 export interface StatusContext {
   readonly builds: Builds;
   readonly scheduler: Scheduler;
   readonly state: State;
+  readonly going: Downloads;
   readonly endpoint: EndpointId;
   readonly version: string;
   readonly startedAt: number;
@@ -30,6 +42,7 @@ export interface StatusContext {
   readonly keepAlive: number;
   /** Connections with a settled principal. */
   readonly connectedClients: () => number;
+  readonly now: () => number;
 }
 
 /** The service `Status`: all of it for the administrator, own builds and counts of the others for everybody else. */
@@ -42,8 +55,13 @@ export function statusService(context: StatusContext): ServiceImpl<typeof Status
     async *watch(_request, call) {
       const principal = await principalOf(call);
       for (;;) {
-        yield { status: statusFor(principal, context) };
-        const changed = context.builds.changed.wait(context.keepAlive, call.signal);
+        const status = statusFor(principal, context);
+        const moving = status.uploads.length + status.downloads.length > 0;
+        const pause = moving ? Math.min(MOVING_PAUSE, context.keepAlive) : context.keepAlive;
+        // Before the status is handed out: what changes until its reader comes back would be missed otherwise.
+        const changed = context.builds.changed.wait(pause, call.signal);
+        changed.catch(() => undefined); // awaited below, unless the reader never comes back
+        yield { status };
         await Promise.all([changed, sleep(SHORTEST_PAUSE, undefined, { signal: call.signal })]);
       }
     },
@@ -51,29 +69,62 @@ export function statusService(context: StatusContext): ServiceImpl<typeof Status
 }
 
 function statusFor(principal: Principal, context: StatusContext): BuilderStatus {
-  const { builds, scheduler, state } = context;
+  const { builds, scheduler, going } = context;
   const mine = (owner: Owner) => principal.kind === "administrator" || sameOwner(owner, principal.owner);
   const seen = (live: readonly LiveBuild[]) => live.filter(build => mine(build.owner)).map(liveRecord);
   const active = builds.live.filter(build => build.phase === "running");
   const { queued } = scheduler;
   const opened = builds.live.filter(build => build.phase === "reserved" || build.phase === "starting");
-  const most = context.recentBuilds;
-  const recent = principal.kind === "guest" ? state.buildsOf(principal.owner, most * 2) : state.recent(most);
   return create(BuilderStatusSchema, {
     endpointId: idToBytes(context.endpoint),
     version: context.version,
     startedAt: timestampFromMs(context.startedAt),
+    at: timestampFromMs(context.now()),
     draining: builds.draining,
     maxConcurrentBuilds: context.maxConcurrentBuilds,
+    recentBuildsLimit: context.recentBuilds,
     activeCount: active.length,
     queuedCount: queued.length,
     active: seen(active),
     queued: seen(queued),
     opened: seen(opened),
-    recent: recent
-      .filter(build => build.end !== undefined)
-      .slice(0, most)
-      .map(storedRecord),
+    uploads: opened.filter(build => build.putStreams > 0 && mine(build.owner)).map(uploadOf),
+    downloads: going.all.filter(download => mine(download.owner)).map(downloadOf),
+    recent: recentFor(principal, context).map(recentRecord),
     connectedClients: context.connectedClients(),
   });
+}
+
+function recentFor(principal: Principal, { state, recentBuilds: most }: StatusContext): StoredBuild[] {
+  const kept = principal.kind === "guest" ? state.buildsOf(principal.owner, most * 2) : state.recent(most);
+  return kept.filter(build => build.end !== undefined).slice(0, most);
+}
+
+/** Short: there are many, and they are sent again with each change. */
+function recentRecord(build: StoredBuild): BuildRecord {
+  const record = storedRecord(build);
+  if (record.result === undefined) return record;
+  const message = [...record.result.message].slice(0, MAX_ERROR).join("");
+  return { ...record, targets: [], result: { ...record.result, message, targets: [] } };
+}
+
+function uploadOf(build: LiveBuild): MessageInitShape<typeof StatusTransferSchema> {
+  return {
+    buildId: idToBytes(build.id),
+    installable: build.installable,
+    client: build.clientName,
+    streams: build.putStreams,
+    bytes: BigInt(build.inputs.received),
+    totalBytes: BigInt(build.inputs.expected),
+  };
+}
+
+function downloadOf(download: Download): MessageInitShape<typeof StatusTransferSchema> {
+  return {
+    buildId: idToBytes(download.id),
+    installable: download.installable,
+    client: download.clientName,
+    streams: download.streams,
+    bytes: BigInt(download.bytes),
+  };
 }

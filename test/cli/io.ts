@@ -10,7 +10,14 @@ export interface TestIo {
 
 /** Makes the world. */
 export function testIo(
-  given: { stdin?: string; env?: Record<string, string>; terminal?: boolean; cwd?: string } = {},
+  given: {
+    stdin?: string;
+    env?: Record<string, string>;
+    terminal?: boolean;
+    rows?: number;
+    columns?: number;
+    cwd?: string;
+  } = {},
 ): TestIo {
   const out = collect();
   const err = collect();
@@ -27,6 +34,7 @@ export function testIo(
       onHangup: () => undefined,
       terminal: given.terminal ?? false,
       columns: () => 40,
+      answer: { terminal: given.terminal ?? false, columns: () => given.columns ?? 40, rows: () => given.rows ?? 24 },
     },
     stdout: out.text,
     stderr: err.text,

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { BuildState } from "../../gen/drvthru/v1/build_pb.js";
-import { derivation } from "../fakes/make-path.ts";
-import { begin, open, resultOf } from "./calls.ts";
-import { world } from "./world.ts";
+import type { BuilderStatus } from "../../gen/drvthru/v1/status_pb.js";
+import type { ClientId } from "../../src/lib/ids.ts";
+import { Channel } from "../../src/server/channel.ts";
+import { derivation, sourcePath } from "../fakes/make-path.ts";
+import { begin, fetched, missing, open, putData, putPaths, putStart, randomId, resultOf } from "./calls.ts";
+import { type Connected, world } from "./world.ts";
 
 test("a guest sees its own builds and the number of the others, the administrator sees all", async t => {
   const builder = await world(t);
@@ -39,4 +43,101 @@ test("a watch of the status tells each change", async t => {
   await open(guest, [derivation({ name: "mine" })]);
   assert.equal((await updates.next()).value?.status?.opened.length, 1);
   enough.abort();
+});
+
+/** The first status of which this holds. */
+async function statusWhere(guest: Connected, holds: (status: BuilderStatus) => boolean): Promise<BuilderStatus> {
+  const enough = new AbortController();
+  try {
+    for await (const { status } of guest.status.watch({}, { signal: enough.signal })) {
+      if (status && holds(status)) return status;
+    }
+  } finally {
+    enough.abort();
+  }
+  throw new Error("the watch ended");
+}
+
+test("an upload under way is told with its bytes so far and in all, to its owner and the administrator alone", async t => {
+  const builder = await world(t);
+  const [guest, stranger] = [await builder.anyone(), await builder.anyone()];
+  const administrator = builder.connect({ kind: "administrator" });
+  const path = sourcePath("large", randomBytes(200_000));
+  const buildId = await open(guest, [derivation({ name: "a" })]);
+  await missing(guest, buildId, [path]);
+  const messages = new Channel<ReturnType<typeof putStart | typeof putPaths | typeof putData>>(10);
+  const sending = (async () => {
+    for await (const _ of guest.upload.put(messages));
+  })();
+  await messages.send(putStart(buildId));
+  await messages.send(putPaths([path]));
+  await messages.send(putData(path.nar.subarray(0, 100_000)));
+  const { uploads } = await statusWhere(administrator, status => (status.uploads[0]?.bytes ?? 0n) > 0n);
+  assert.deepEqual(
+    uploads.map(({ bytes, totalBytes, streams }) => [Number(bytes), Number(totalBytes), streams]),
+    [[100_000, path.nar.length, 1]],
+  );
+  assert.equal((await stranger.status.get({})).status?.uploads.length, 0);
+  await messages.send(putData(path.nar.subarray(100_000, 200_000)));
+  await messages.send(putData(path.nar.subarray(200_000)));
+  messages.end();
+  await sending;
+  await statusWhere(guest, status => status.uploads.length === 0);
+});
+
+test("what is fetched after a build has ended counts among its bytes, also after a restart", async t => {
+  const builder = await world(t);
+  const ticket = await builder.ticket();
+  const client = randomId<ClientId>();
+  const guest = builder.guest(ticket, client);
+  const drv = derivation({ name: "done" });
+  const buildId = await begin(guest, [drv]);
+  await resultOf(guest, buildId);
+  await fetched(guest, buildId, [drv.outputs["out"] ?? ""]);
+  const recent = async (who: Connected) => (await who.status.get({})).status?.recent ?? [];
+  const [told] = await recent(guest);
+  assert.ok(told && told.downloadedBytes > 0n);
+  await builder.crash();
+  await builder.start();
+  const [kept] = await recent(builder.guest(ticket, client));
+  assert.deepEqual([kept?.buildId, kept?.downloadedBytes], [buildId, told.downloadedBytes]);
+});
+
+test("as many ended builds are told as the limit says, newest first, also after a restart", async t => {
+  const builder = await world(t, { limits: { recentBuilds: 2 } });
+  const guest = await builder.anyone();
+  for (const name of ["one", "two", "three"]) {
+    await resultOf(guest, await begin(guest, [derivation({ name })], [], { installable: name }));
+  }
+  const administrator = () => builder.connect({ kind: "administrator" });
+  const recent = async (who: Connected) => (await who.status.get({})).status?.recent.map(b => b.installable);
+  assert.deepEqual(await recent(guest), ["three", "two"]);
+  assert.deepEqual(await recent(administrator()), ["three", "two"]);
+  await builder.crash();
+  await builder.start();
+  assert.deepEqual(await recent(administrator()), ["three", "two"]);
+});
+
+test("a recent build's error has at most 512 characters, and the times of its life", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone();
+  const drv = derivation({ name: "wordy" });
+  const message = "ä".repeat(2000);
+  builder.nix.script(drv.info.path, async () => ({ status: "permanent-failure", message }));
+  await resultOf(guest, await begin(guest, [drv]));
+  const [told] = (await guest.status.get({})).status?.recent ?? [];
+  assert.equal(told?.result?.message, message.slice(0, 512));
+  const times = [told?.openedAt, told?.queuedAt, told?.startedAt, told?.finishedAt].map(at => Number(at?.seconds));
+  assert.deepEqual(times, times.toSorted());
+});
+
+test("the status has the builder's start, its clock and its limits, and those of a live build", async t => {
+  const builder = await world(t, { limits: { maxConcurrentBuilds: 3, recentBuilds: 7 } });
+  const guest = await builder.anyone({ maxBuildSeconds: 60, maxUploadBytes: 5000 });
+  await open(guest, [derivation({ name: "mine" })]);
+  const { status } = await guest.status.get({});
+  assert.ok(status?.at && status.startedAt && status.at.seconds >= status.startedAt.seconds);
+  assert.deepEqual([status.maxConcurrentBuilds, status.recentBuildsLimit], [3, 7]);
+  const [build] = status.opened;
+  assert.deepEqual([build?.maxBuildSeconds, build?.maxUploadBytes], [60n, 5000n]);
 });

@@ -758,7 +758,7 @@ export declare type BuildRecord = Message<"drvthru.v1.BuildRecord"> & {
   uploadedBytes: bigint;
 
   /**
-   * Bytes of NAR sent for it.
+   * Bytes of outputs sent for it, as they cross the wire.
    *
    * @generated from field: uint64 downloaded_bytes = 11;
    */
@@ -784,6 +784,20 @@ export declare type BuildRecord = Message<"drvthru.v1.BuildRecord"> & {
    * @generated from field: repeated drvthru.v1.BuildTarget targets = 14;
    */
   targets: BuildTarget[];
+
+  /**
+   * Longest time from slot to result in seconds; 0: no limit, or not told of an ended build.
+   *
+   * @generated from field: uint64 max_build_seconds = 15;
+   */
+  maxBuildSeconds: bigint;
+
+  /**
+   * Most bytes of NAR that it may send; 0: likewise.
+   *
+   * @generated from field: uint64 max_upload_bytes = 16;
+   */
+  maxUploadBytes: bigint;
 };
 
 /**

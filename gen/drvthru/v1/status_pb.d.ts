@@ -157,7 +157,7 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
   opened: BuildRecord[];
 
   /**
-   * Ended builds that the caller may see, newest first.
+   * Ended builds that the caller may see, newest first. Messages of results have at most 512 characters, and no targets.
    *
    * @generated from field: repeated drvthru.v1.BuildRecord recent = 11;
    */
@@ -169,6 +169,34 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
    * @generated from field: uint32 connected_clients = 12;
    */
   connectedClients: number;
+
+  /**
+   * The builder's time, so that nobody's clock has to be right.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 13;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * Most ended builds that are told.
+   *
+   * @generated from field: uint32 recent_builds_limit = 14;
+   */
+  recentBuildsLimit: number;
+
+  /**
+   * Uploads of inputs under way that the caller may see.
+   *
+   * @generated from field: repeated drvthru.v1.StatusTransfer uploads = 15;
+   */
+  uploads: StatusTransfer[];
+
+  /**
+   * Downloads of outputs under way that the caller may see.
+   *
+   * @generated from field: repeated drvthru.v1.StatusTransfer downloads = 16;
+   */
+  downloads: StatusTransfer[];
 };
 
 /**
@@ -176,6 +204,61 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
  * Use `create(BuilderStatusSchema)` to create a new message.
  */
 export declare const BuilderStatusSchema: GenMessage<BuilderStatus>;
+
+/**
+ * Bytes that move now between the builder and the client of a build.
+ *
+ * @generated from message drvthru.v1.StatusTransfer
+ */
+export declare type StatusTransfer = Message<"drvthru.v1.StatusTransfer"> & {
+  /**
+   * The build, 32 bytes.
+   *
+   * @generated from field: bytes build_id = 1;
+   */
+  buildId: Uint8Array;
+
+  /**
+   * What was asked for.
+   *
+   * @generated from field: string installable = 2;
+   */
+  installable: string;
+
+  /**
+   * Whose it is, as in BuildRecord.
+   *
+   * @generated from field: string client = 3;
+   */
+  client: string;
+
+  /**
+   * Streams over which they go.
+   *
+   * @generated from field: uint32 streams = 4;
+   */
+  streams: number;
+
+  /**
+   * Bytes so far: of NAR for inputs, as they cross the wire for outputs.
+   *
+   * @generated from field: uint64 bytes = 5;
+   */
+  bytes: bigint;
+
+  /**
+   * Bytes in all, as far as they are known; 0: not known.
+   *
+   * @generated from field: uint64 total_bytes = 6;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message drvthru.v1.StatusTransfer.
+ * Use `create(StatusTransferSchema)` to create a new message.
+ */
+export declare const StatusTransferSchema: GenMessage<StatusTransfer>;
 
 /**
  * What the builder is doing: all of it for the administrator, own builds and counts of the others for everybody else.
@@ -194,7 +277,7 @@ export declare const Status: GenService<{
     output: typeof StatusGetResponseSchema;
   },
   /**
-   * At once and after each change, at most ten a second.
+   * At once and after each change, at most ten a second; once a second while bytes of inputs or outputs move.
    *
    * @generated from rpc drvthru.v1.Status.Watch
    */

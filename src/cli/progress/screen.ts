@@ -1,4 +1,5 @@
 import type { Io } from "../io.ts";
+import { fit } from "./fit.ts";
 
 /** Where progress is drawn. */
 export interface Screen {
@@ -59,10 +60,4 @@ function terminalScreen(write: (text: string) => void, columns: () => number): S
       phase = "";
     },
   };
-}
-
-/** A line that would wrap could not be redrawn in place. */
-function fit(text: string, columns: number): string {
-  const points = [...text];
-  return points.length < columns ? text : `${points.slice(0, Math.max(1, columns - 2)).join("")}…`;
 }

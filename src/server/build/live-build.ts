@@ -38,7 +38,8 @@ export class LiveBuild implements Waiting {
   startedAt: number | undefined;
   position = 0;
   putStreams = 0;
-  readonly downloaded = { paths: 0, bytes: 0 };
+  /** Of outputs, as they cross the wire. */
+  readonly downloaded = { bytes: 0 };
   /** Settles when the result is kept and told. */
   finished: Promise<void> | undefined;
   readonly #ended = new AbortController();

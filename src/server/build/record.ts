@@ -95,6 +95,8 @@ export function liveRecord(build: LiveBuild): BuildRecord {
     downloadedBytes: BigInt(build.downloaded.bytes),
     rebuild: build.request.rebuild,
     targets: targetsToWire(build.request),
+    maxBuildSeconds: BigInt(build.maxBuildSeconds ?? 0),
+    maxUploadBytes: BigInt(build.inputs.limit ?? 0),
   });
 }
 
@@ -104,12 +106,15 @@ export function storedRecord(build: StoredBuild): BuildRecord {
   const result = build.end && fromBinary(BuildResultSchema, build.end.result);
   const finishedAt = build.end?.at;
   const startedAt = build.committedAt;
+  const queued = Number(result?.queuedMilliseconds ?? 0);
+  const slot = startedAt ?? finishedAt;
+  const queuedAt = slot !== undefined && (queued > 0 || startedAt !== undefined) ? slot - queued : undefined;
   return create(BuildRecordSchema, {
     buildId: idToBytes(build.id),
     state: build.end ? BuildState.FINISHED : BuildState.RESERVED,
     installable: build.installable,
     client: build.clientName,
-    ...times({ openedAt: build.openedAt, startedAt, finishedAt }),
+    ...times({ openedAt: build.openedAt, queuedAt, startedAt, finishedAt }),
     uploadedBytes: BigInt(build.end?.uploadedBytes ?? 0),
     downloadedBytes: BigInt(build.end?.downloadedBytes ?? 0),
     ...(result && { result }),

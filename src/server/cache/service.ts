@@ -2,11 +2,11 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Cache } from "../../../gen/drvthru/v1/cache_pb.js";
 import type { PathInfo } from "../../nix/path-info.ts";
-import type { State } from "../../state/state.ts";
 import type { Builds, FoundBuild } from "../build/builds.ts";
 import type { KeptBuilds } from "../build/kept-builds.ts";
 import { buildIdFromWire } from "../build/request.ts";
 import { connectionOf } from "../connection.ts";
+import type { Downloads } from "../downloads.ts";
 import { refusalOf } from "../faults.ts";
 import { MAX_BATCH, malformed, pathInfoToWire, storePathFromWire } from "../path-infos.ts";
 import { principalOf } from "../principal.ts";
@@ -14,7 +14,8 @@ import { type FetchContext, fetchPaths, lengthOf, type Served } from "./fetch.ts
 
 /** What the service works with. */
 export interface CacheContext extends FetchContext {
-  readonly state: Pick<State, "addDownloaded">;
+  /** Where the streams under way are counted. */
+  readonly going: Downloads;
   readonly kept: Pick<KeptBuilds, "dropRoot">;
   readonly log: Logger;
 }
@@ -24,7 +25,7 @@ const MESSAGE = 512 * 1024;
 
 /** The service `Cache`: finished outputs, signed. */
 export function cacheService(builds: Builds, context: CacheContext): ServiceImpl<typeof Cache> {
-  const { log, state, kept, closures } = context;
+  const { log, kept, closures } = context;
   return {
     async *closure(request, call) {
       const principal = await principalOf(call);
@@ -50,17 +51,17 @@ export function cacheService(builds: Builds, context: CacheContext): ServiceImpl
       if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
       const began = performance.now();
       const served: Served = { paths: 0, bytes: 0, hits: 0, fills: 0, direct: 0 };
-      const counter = counterOf(found, state);
+      const stream = context.going.begin(found);
       try {
         for await (const message of fetchPaths(first.value, more, found, { ...context, served }, call.signal)) {
           yield message;
-          counter.add((message.parts ?? []).reduce((sum, part) => sum + lengthOf(part), 0));
+          stream.add((message.parts ?? []).reduce((sum, part) => sum + lengthOf(part), 0));
         }
       } catch (error) {
         throw refusalOf(error);
       } finally {
         log.info({ build: idOf(found), ...served, seconds: since(began) }, "paths served");
-        await counter.keep();
+        await stream.end();
       }
     },
 
@@ -78,21 +79,6 @@ export function cacheService(builds: Builds, context: CacheContext): ServiceImpl
 
 function since(began: number): number {
   return Math.round(performance.now() - began) / 1000;
-}
-
-/** Counts what goes to a client: with the build while it lives, with what is kept of it afterwards. */
-function counterOf(found: FoundBuild, state: CacheContext["state"]) {
-  const live = "live" in found ? found.live : undefined;
-  let late = 0;
-  return {
-    add: (bytes: number) => {
-      if (live !== undefined && live.phase !== "ended") live.downloaded.bytes += bytes;
-      else late += bytes;
-    },
-    keep: async () => {
-      if (late > 0) await state.addDownloaded(idOf(found), late);
-    },
-  };
 }
 
 function idOf(found: FoundBuild) {

@@ -46,6 +46,7 @@ export class Inputs {
   readonly arrived = new Notice();
   readonly #unprotected: StorePath[] = [];
   #received = 0;
+  #expected = 0;
   #lacking = 0;
   #references = 0;
   #forgotten = false;
@@ -62,6 +63,16 @@ export class Inputs {
   /** Bytes of NAR received so far. */
   get received(): number {
     return this.#received;
+  }
+
+  /** Bytes of NAR that will have been received once nothing is missing, as it was when last asked. */
+  get expected(): number {
+    return Math.max(this.#expected, this.#received);
+  }
+
+  /** The most bytes of NAR that may be received, or `undefined` for no limit. */
+  get limit(): number | undefined {
+    return this.#limits.maxUploadBytes;
   }
 
   /** Admits infos, references first, and protects their paths from collection. Throws a refusal. */
@@ -123,6 +134,7 @@ export class Inputs {
       if (named && isHere(named.info, info)) this.present(info.path);
     }
     this.checkLimit(this.#lacking, this.#received + this.#lacking);
+    this.#expected = this.#received + this.#lacking;
     return open.filter(path => !this.#present.has(path));
   }
 

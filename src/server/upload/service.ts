@@ -46,11 +46,13 @@ export function uploadService(context: UploadContext): ServiceImpl<typeof Upload
       const start = first.value.part.value;
       const build = await find(start.buildId, call);
       const leave = enterPut(build, context.maxPutStreams);
+      context.builds.changed.ring();
       try {
         yield* put(start, more, build, context, call.signal);
         context.log.info({ build: build.id, uploadedBytes: build.inputs.received }, "inputs received");
       } finally {
         leave();
+        context.builds.changed.ring();
       }
     },
   };
