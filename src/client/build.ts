@@ -3,6 +3,7 @@ import { openDaemon } from "../nix/daemon/open.ts";
 import type { BuildRun } from "./build-run.ts";
 import type { BuildEvent } from "./events.ts";
 import { dialIroh } from "./iroh.ts";
+import { helperSocket } from "./paths.ts";
 import { runNix } from "./plan/nix-process.ts";
 import type { BuildRequest } from "./request.ts";
 import { createChannel } from "./run/channel.ts";
@@ -13,7 +14,14 @@ import { runBuild } from "./run/run.ts";
 export function build(request: BuildRequest): BuildRun {
   const openStore: Surroundings["openStore"] = signal => openDaemon({ signal });
   const wait: Surroundings["wait"] = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal });
-  return startBuild(request, { openStore, dial: dialIroh, runNix, env: process.env, wait });
+  return startBuild(request, {
+    openStore,
+    dial: dialIroh,
+    runNix,
+    env: process.env,
+    helperSocket: helperSocket(process.env),
+    wait,
+  });
 }
 
 /** Lines of log that may wait for whoever reads the events. */

@@ -84,6 +84,7 @@ export function canGoOn(failure: Failure): boolean {
   return (
     isLost(failure) ||
     failure.reason === "fetch-interrupted" ||
+    failure.reason === "helper-gone" ||
     (failure.who === "nix" && failure.reason === "disk-full")
   );
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Failure } from "../lib/failure.ts";
+import { HELPER_SOCKET } from "../lib/helper-protocol.ts";
 
 /** The variables that say where a user's files are. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,6 +15,11 @@ export function stateFolder(env: Environment): string | undefined {
   const own = env["XDG_STATE_HOME"];
   if (own?.startsWith("/")) return join(own, "drv-thru");
   return env["HOME"] ? join(env["HOME"], ".local/state/drv-thru") : undefined;
+}
+
+/** Where the import helper of this machine listens: `DRV_THRU_HELPER_SOCKET`, or the usual place. */
+export function helperSocket(env: Environment): string {
+  return env["DRV_THRU_HELPER_SOCKET"] || HELPER_SOCKET;
 }
 
 function base(env: Environment, variable: string, folder: string, flag: string): string {

@@ -5,10 +5,12 @@ import { Failure } from "../lib/failure.ts";
 import { type NixSettings, namesUser, parseSettings } from "../nix/settings.ts";
 import { formatPublicKey, type PublicKey } from "../nix/signing-key.ts";
 import type { Store } from "../nix/store.ts";
+import type { HelperFinding } from "./import/helper.ts";
 import type { RunNix } from "./plan/nix-process.ts";
+import { untrusted } from "./untrusted.ts";
 
-/** Why this user's Nix will take what a key signed. */
-export type ImportRight = "trusted-user" | "trusted-key";
+/** Why this user's Nix will take what a key signed, or that the import helper takes it for them. */
+export type ImportRight = "trusted-user" | "trusted-key" | "helper";
 
 /** The settings of the machine's Nix that decide about imports. */
 export type TrustSettings = Pick<NixSettings, "trustedUsers" | "trustedPublicKeys" | "requireSignatures">;
@@ -19,6 +21,14 @@ export interface LocalUser {
   readonly groups: readonly string[];
 }
 
+/** What is asked of the machine, each only where it matters. */
+export interface TrustSources {
+  readonly settings: () => Promise<TrustSettings>;
+  /** What the import helper of this machine says of the key. */
+  readonly helper: () => Promise<HelperFinding>;
+  readonly user?: () => Promise<LocalUser>;
+}
+
 /**
  * Says how outputs signed by this key will get into the store, or throws the `Failure` that tells what to configure. Never found out by trying:
  * a daemon silently ignores what an untrusted user asks.
@@ -26,35 +36,18 @@ export interface LocalUser {
 export async function decideImport(
   store: Pick<Store, "trust">,
   key: PublicKey,
-  settings: () => Promise<TrustSettings>,
-  user: () => Promise<LocalUser> = localUser,
+  { settings, helper, user = localUser }: TrustSources,
 ): Promise<ImportRight> {
   if (store.trust === "trusted") return "trusted-user";
   const { trustedUsers, trustedPublicKeys, requireSignatures } = await settings();
   // The whole key, not its name: a name can be used again.
   const trusted = trustedPublicKeys.some(other => formatPublicKey(other) === formatPublicKey(key));
   if (trusted || !requireSignatures) return "trusted-key";
-  if (store.trust === "unknown") {
-    const { name, groups } = await user();
-    if (namesUser(trustedUsers, name, groups)) return "trusted-user";
-  }
-  throw untrusted(key);
-}
-
-function untrusted(key: PublicKey): Failure {
-  const text = formatPublicKey(key);
-  const message = `the Nix of this machine does not trust the builder's key ${text}, so it would refuse what the builder makes`;
-  return new Failure("not-permitted", "this machine", message, {
-    reason: "key-not-trusted",
-    fix: [
-      "if you trust this builder's owner, add this line to /etc/nix/nix.conf as root:",
-      `  extra-trusted-public-keys = ${text}`,
-      "and restart the daemon:",
-      "  systemctl restart nix-daemon",
-      "on NixOS, put this into the configuration instead and rebuild:",
-      `  nix.settings.extra-trusted-public-keys = [ "${text}" ];`,
-    ].join("\n"),
-  });
+  const { name, groups } = await user();
+  if (store.trust === "unknown" && namesUser(trustedUsers, name, groups)) return "trusted-user";
+  const finding = await helper();
+  if (finding.kind === "allowed") return "helper";
+  throw await untrusted(key, name, finding);
 }
 
 /** Reads the settings as the daemon has them: those of the machine, without the user's own file, which it does not obey. */

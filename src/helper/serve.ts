@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { HELPER_LIMITS, HELPER_SOCKET } from "../lib/helper-protocol.ts";
 import { passedSockets } from "../lib/passed-sockets.ts";
+import { Permits } from "../lib/permits.ts";
 import { type Answering, converse } from "./converse.ts";
 import { importPaths } from "./import.ts";
 import { readAllowedKeys } from "./keys.ts";
 import { listenAt, listenPassed } from "./listen.ts";
 import type { HelperLog } from "./log.ts";
-import { createSlots } from "./slots.ts";
 
 /** How the import helper is to run. */
 export interface HelperOptions {
@@ -62,9 +62,12 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
 }
 
 function answerAll(server: Server, answering: Omit<Answering, "importPaths">): Set<Promise<void>> {
-  const slots = createSlots(MAX_IMPORTS);
+  const permits = new Permits(MAX_IMPORTS);
   const running = new Set<Promise<void>>();
-  const takingTurns: typeof importPaths = (options, gone) => slots.use(gone, () => importPaths(options, gone));
+  const takingTurns: typeof importPaths = async (options, gone) => {
+    const leave = await permits.acquire(gone);
+    return await importPaths(options, gone).finally(leave);
+  };
   server.on("connection", socket => {
     const talk = converse(socket, { ...answering, importPaths: takingTurns });
     running.add(talk);

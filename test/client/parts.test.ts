@@ -10,9 +10,7 @@ import { packed, peek, through } from "../../src/client/transfer/bytes.ts";
 import { infoBatches } from "../../src/client/transfer/path-info.ts";
 import { planPut } from "../../src/client/transfer/put-plan.ts";
 import { guardStall } from "../../src/client/transfer/stall.ts";
-import { decideImport } from "../../src/client/trust.ts";
 import { cleanLine, cleanText } from "../../src/lib/terminal.ts";
-import { generateSecretKey } from "../../src/nix/signing-key.ts";
 import { sourcePath, textPath, unprovenPath } from "../fakes/make-path.ts";
 
 test("result links are named as nix build names them", () => {
@@ -131,29 +129,3 @@ test("a transfer in which nothing moves ends", async () => {
   await new Promise(resolve => guard.signal.addEventListener("abort", resolve));
   assert.equal(guard.signal.reason.reason, "connection-lost");
 });
-
-const { public: key } = generateSecretKey("drv-thru");
-const { public: other } = generateSecretKey("drv-thru");
-
-for (const [what, trust, settings, right] of [
-  ["whom the daemon trusts", "trusted", {}, "trusted-user"],
-  ["with the key in trusted-public-keys", "untrusted", { trustedPublicKeys: [key] }, "trusted-key"],
-  ["with another key of that name", "untrusted", { trustedPublicKeys: [other] }, undefined],
-  ["whose Nix needs no signatures", "untrusted", { requireSignatures: false }, "trusted-key"],
-  ["named in trusted-users of an old daemon", "unknown", { trustedUsers: ["anna"] }, "trusted-user"],
-  ["in a trusted group of an old daemon", "unknown", { trustedUsers: ["@wheel"] }, "trusted-user"],
-  ["in another group", "unknown", { trustedUsers: ["@admin", "root"] }, undefined],
-  ["named in trusted-users of a daemon that says otherwise", "untrusted", { trustedUsers: ["anna"] }, undefined],
-] as const) {
-  test(`a user ${what} ${right ? `imports as a ${right}` : "is told what to configure"}`, async () => {
-    const all = { trustedUsers: [], trustedPublicKeys: [], requireSignatures: true, ...settings };
-    const decided = decideImport(
-      { trust },
-      key,
-      async () => all,
-      async () => ({ name: "anna", groups: ["anna", "wheel"] }),
-    );
-    if (right) assert.equal(await decided, right);
-    else await assert.rejects(decided, { code: "not-permitted", reason: "key-not-trusted" });
-  });
-}

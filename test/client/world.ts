@@ -67,7 +67,8 @@ export async function makeWorld(
       nixCalls.push(args);
       return { exitCode: 0, stdout: answer(args, drvs, trustsKey ? [signingKey] : []), stderr: "" };
     };
-    const around = { openStore: nix.open, dial: builder.dial, runNix, env: { HOME: home }, wait };
+    const helperSocket = join(home, "helper.sock");
+    const around = { openStore: nix.open, dial: builder.dial, runNix, env: { HOME: home }, helperSocket, wait };
     return startBuild({ target: { ticket }, cwd: home, installables: ["x"], ...request }, around);
   };
   return {

@@ -11,6 +11,9 @@ export interface User {
   readonly gid: number;
 }
 
+/** Groups beside those that each user has, and who is in them. */
+export type Groups = Readonly<Record<string, readonly string[]>>;
+
 /** Settings of `nix.conf`. */
 export type NixConf = Readonly<Record<string, string>>;
 
@@ -27,14 +30,14 @@ const fromTheMachine = [
 const alsoFromTheMachine = ["nsswitch.conf", "protocols", "resolv.conf", "services", "ssl"];
 
 /** Makes the files of a host in its folder: `/etc` with its own users, homes, and an empty Nix. */
-export function makeFiles(folder: string, users: readonly User[], ownUids: boolean): void {
+export function makeFiles(folder: string, users: readonly User[], ownUids: boolean, groups: Groups = {}): void {
   for (const name of ["etc/nix", "home", "nix/store", "nix/var/nix", "root", "tmp", "var/lib", "var/tmp", "var/log"]) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   for (const shared of ["tmp", "var/tmp"]) chmodSync(join(folder, shared), 0o1777);
   chmodSync(join(folder, "root"), 0o700);
   for (const name of [...fromTheMachine, ...alsoFromTheMachine]) copyFromTheMachine(folder, name);
-  writeAccounts(folder, ownUids ? [...users, ...buildUsers] : users);
+  writeAccounts(folder, ownUids ? [...users, ...buildUsers] : users, groups);
   for (const { name, uid, gid } of users) {
     const home = join(folder, "home", name);
     mkdirSync(home, { mode: 0o700 });
@@ -61,10 +64,11 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EACCES");
 }
 
-function writeAccounts(folder: string, users: readonly User[]): void {
+function writeAccounts(folder: string, users: readonly User[], more: Groups): void {
   const root = users.some(({ uid }) => uid === 0) ? [] : ["root:x:0:0:root:/root:/bin/sh"];
   const passwd = users.map(({ name, uid, gid }) => `${name}:x:${uid}:${gid}::/home/${name}:/bin/sh`);
   const groups = users.filter(({ gid }) => gid !== 30000).map(({ name, gid }) => `${name}:x:${gid}:`);
+  const named = Object.entries(more).map(([name, members], n) => `${name}:x:${2000 + n}:${members.join(",")}`);
   const nixbld = `nixbld:x:30000:${buildUsers.map(({ name }) => name).join(",")}`;
   writeLines(folder, "passwd", [
     ...root,
@@ -72,7 +76,7 @@ function writeAccounts(folder: string, users: readonly User[]): void {
     "sshd:x:102:65534::/run/sshd:/usr/sbin/nologin",
     "nobody:x:65534:65534::/:/bin/false",
   ]);
-  writeLines(folder, "group", ["root:x:0:", "tty:x:5:", ...groups, nixbld, "nogroup:x:65534:"]);
+  writeLines(folder, "group", ["root:x:0:", "tty:x:5:", ...groups, ...named, nixbld, "nogroup:x:65534:"]);
 }
 
 /** Writes a host's `/etc/nix/nix.conf`. */

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asWho, ownUids, systemPath } from "./can.ts";
-import { makeFiles, type NixConf, type User } from "./files.ts";
+import { type Groups, makeFiles, type NixConf, type User } from "./files.ts";
 import { NamespaceHost } from "./namespace-host.ts";
 import { type Ended, type Running, start } from "./process.ts";
 
@@ -52,6 +52,8 @@ export interface Host {
 export interface HostOptions {
   /** Its users; the first is the one that things run as. Default: one, named for the host. */
   readonly users?: readonly string[];
+  /** Groups that there are beside those of the users, and who is in them: where users differ at all. */
+  readonly groups?: Groups;
   /** Added to `nix.conf`. */
   readonly nixConf?: NixConf;
   /** Whether builds are sandboxed, where that is possible at all. Default false. */
@@ -64,7 +66,7 @@ export interface HostOptions {
 export async function makeHost(name: string, options: HostOptions = {}): Promise<Host> {
   const folder = mkdtempSync(join(tmpdir(), `drv-thru-host-${name}-`));
   const users = usersNamed(options.users ?? [name]);
-  makeFiles(folder, users, ownUids);
+  makeFiles(folder, users, ownUids, options.groups);
   const unshared = options.ownNetwork ? [...asWho, "--net"] : asWho;
   const keeper = start(["sh", join(import.meta.dirname, "keeper.sh"), folder, checkout, ...unshared], {
     PATH: systemPath,

@@ -108,7 +108,7 @@ export class NamespaceHost implements Host {
     if (!ownUids || name === "root") return [];
     const user = this.#users.find(known => known.name === name);
     if (!user) throw new Error(`this host has no user ${name}`);
-    return ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
+    return ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--init-groups"];
   }
 }
 

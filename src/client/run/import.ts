@@ -3,6 +3,7 @@ import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { Services } from "../connection/services.ts";
 import { toFailure } from "../errors.ts";
+import { importByHelper } from "../import/by-helper.ts";
 import { checkProof, readClosure } from "../transfer/closure.ts";
 import { fetchNars } from "../transfer/fetch.ts";
 import type { Meter } from "../transfer/meter.ts";
@@ -48,10 +49,14 @@ async function importClosure(job: Job, store: Store, output: StorePath, context:
     lacking.length,
     lacking.reduce((sum, info) => sum + info.narSize, 0),
   );
-  const streams = job.request.narFetches ?? 1;
-  const nars = fetchNars({ cache: services.cache, build, meter, streams, signal }, lacking);
-  // Whom the daemon trusts need not have the builder's key there: it was checked here.
-  for await (const _ of store.add(nars, { dontCheckSignatures: job.right === "trusted-user" })) meter.addPaths(1);
+  const fetching = { cache: services.cache, build, meter, streams: job.request.narFetches ?? 1, signal };
+  if (job.right === "helper") {
+    await importByHelper({ ...fetching, socketPath: job.around.helperSocket, key: job.key, store }, lacking);
+  } else {
+    const nars = fetchNars(fetching, lacking);
+    // Whom the daemon trusts need not have the builder's key there: it was checked here.
+    for await (const _ of store.add(nars, { dontCheckSignatures: job.right === "trusted-user" })) meter.addPaths(1);
+  }
   meter.flush();
 }
 

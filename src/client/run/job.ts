@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly dial: Dial;
   readonly runNix: RunNix;
   readonly env: Environment;
+  /** Where the import helper listens, if there is one. */
+  readonly helperSocket: string;
   /** Waits so many milliseconds; rejects when the signal fires. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }

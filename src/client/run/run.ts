@@ -3,6 +3,7 @@ import type { Store } from "../../nix/store.ts";
 import { type Destination, loadIdentity, parseTarget } from "../connection/identity.ts";
 import { cancelled, canGoOn, toFailure } from "../errors.ts";
 import type { BuildEvent } from "../events.ts";
+import { findHelper } from "../import/helper.ts";
 import { stateFolder } from "../paths.ts";
 import { findGoal, type Goal, makePlan } from "../plan/plan.ts";
 import type { BuildReport } from "../report.ts";
@@ -108,7 +109,11 @@ async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
   if (identity.file === undefined) {
     emit({ kind: "warning", text: "your client key could not be written, so it lives only as long as this command" });
   }
-  const decide: Job["decide"] = key => decideImport(store, key, () => readTrustSettings(around.runNix, signal));
+  const decide: Job["decide"] = key =>
+    decideImport(store, key, {
+      settings: () => readTrustSettings(around.runNix, signal),
+      helper: () => findHelper(around.helperSocket, key, signal),
+    });
   const right = destination.signingKey && (await decide(destination.signingKey));
   const plan = await makePlan(store, goal.targets);
   const { endpointId } = destination.peer;
