@@ -1,7 +1,7 @@
 import type { BuildId } from "../lib/ids.ts";
 import type { State } from "../state/state.ts";
 import type { Owner } from "../tickets/use.ts";
-import type { FoundBuild } from "./build/builds.ts";
+import type { FoundBuild } from "./build/lookup.ts";
 import type { Notice } from "./notice.ts";
 
 /** Outputs of one build that are on their way to its client. */

@@ -40,6 +40,10 @@ export interface ServerLimits {
   readonly maxNamedPaths: number;
   /** Most paths that all builds name together. */
   readonly maxNamedPathsOfAll: number;
+  /** What builds that never begin may send in a day where uses are not counted, in uploads of full size. */
+  readonly maxGivenBackUploads: number;
+  /** The end of a build that could not be kept waits so long for the next attempt. */
+  readonly keepAgainTime: number;
   /** An upload that brings no byte for this time is dropped. */
   readonly stallTime: number;
   /** An upload that brought no byte for this time is dropped when another build wants its path. */
@@ -70,6 +74,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxQueryStores: 16,
   maxNamedPaths: 250_000,
   maxNamedPathsOfAll: 1_000_000,
+  maxGivenBackUploads: 4,
+  keepAgainTime: 5_000,
   stallTime: 30_000,
   contestedStallTime: 3_000,
   daemonCancelTime: 100,

@@ -135,6 +135,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     queries.close();
     downloads.close();
     await built.close();
+    await builds.close();
   };
   return { builds, scheduler, handlers, close };
 }

@@ -1,5 +1,6 @@
 import { Failure } from "../lib/failure.ts";
 import { type BuildId, type ClientId, parseId, type TicketId } from "../lib/ids.ts";
+import type { GivenBack } from "../tickets/given-back.ts";
 import type { Ticket } from "../tickets/ticket.ts";
 import type { Credential, UseState } from "../tickets/use.ts";
 import type { BuildEnd, StoredBuild } from "./state.ts";
@@ -67,6 +68,17 @@ export function decodeBuild(value: unknown): StoredBuild {
     committedAt: fields.optional("committedAt", fields.number),
     end: fields.optional("end", fields.end),
   };
+}
+
+/** What was given back, as it is written. */
+export function encodeGivenBack(value: GivenBack): object {
+  return { v: FORMAT, ...value };
+}
+
+/** What was given back, as it was written. Throws likewise. */
+export function decodeGivenBack(value: unknown): GivenBack {
+  const fields = new Fields("credential", value);
+  return { since: fields.number("since"), bytes: fields.number("bytes") };
 }
 
 function credential(fields: Fields): Credential {

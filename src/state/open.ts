@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
+import { givenBackBytes } from "../tickets/given-back.ts";
 import { FORMAT, newerState } from "./codec.ts";
 import { surviveFailedCommits, whyNotWritten } from "./commit-failure.ts";
 import { DATABASE } from "./database.ts";
@@ -102,6 +103,7 @@ function stateOver(root: RootDatabase<unknown, string>): State {
         for (const build of old) tables.removeEnded(build);
         return old.map(build => build.id);
       }),
+    givenBack: (credential, now) => givenBackBytes(tables.givenBack(credential), now),
     close: async () => {
       try {
         await write(() => root.remove("holder"));

@@ -1,6 +1,6 @@
 import type { BuildId, TicketId } from "../lib/ids.ts";
 import type { Ticket } from "../tickets/ticket.ts";
-import type { Owner, UseRefusal, UseState } from "../tickets/use.ts";
+import type { Credential, Owner, UseRefusal, UseState } from "../tickets/use.ts";
 
 /**
  * What survives a restart of the builder. Reads are of the last committed transaction; each write is one transaction. A promise settles when the
@@ -44,6 +44,8 @@ export interface State {
   recent(limit: number): StoredBuild[];
   /** Forgets ended builds beyond `keep`, always of the credential that has most; says which. */
   forget(keep: number): Promise<BuildId[]>;
+  /** Bytes that builds of a credential without counted uses have sent in the last day and then given their use back before they began. */
+  givenBack(credential: Credential, now: number): number;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,9 @@
 import type { Database, RootDatabase } from "lmdb";
 import type { BuildId, TicketId } from "../lib/ids.ts";
+import type { GivenBack } from "../tickets/given-back.ts";
 import type { Ticket } from "../tickets/ticket.ts";
-import type { Owner } from "../tickets/use.ts";
-import { decodeBuild, decodeTicket, encodeBuild, encodeTicket } from "./codec.ts";
+import type { Credential, Owner } from "../tickets/use.ts";
+import { decodeBuild, decodeGivenBack, decodeTicket, encodeBuild, encodeGivenBack, encodeTicket } from "./codec.ts";
 import type { StoredBuild } from "./state.ts";
 
 type Index = Database<string, (string | number)[]>;
@@ -15,6 +16,7 @@ export class Tables {
   readonly #buildsByOwner: Index;
   readonly #unfinished: Index;
   readonly #ended: Index;
+  readonly #givenBack: Database<unknown, string>;
 
   constructor(root: RootDatabase<unknown, string>) {
     this.#tickets = root.openDB({ name: "tickets" });
@@ -23,6 +25,7 @@ export class Tables {
     this.#buildsByOwner = root.openDB({ name: "builds-by-owner" });
     this.#unfinished = root.openDB({ name: "unfinished-builds" });
     this.#ended = root.openDB({ name: "ended-builds" });
+    this.#givenBack = root.openDB({ name: "given-back" });
   }
 
   ticket(id: TicketId): Ticket | undefined {
@@ -86,6 +89,15 @@ export class Tables {
       this.#unfinished.remove([build.openedAt, build.id]);
       this.#ended.put([build.end.at, build.id], build.id);
     }
+  }
+
+  givenBack({ kind, id }: Credential): GivenBack | undefined {
+    const value = this.#givenBack.get(`${kind} ${id}`);
+    return value === undefined ? undefined : decodeGivenBack(value);
+  }
+
+  putGivenBack({ kind, id }: Credential, value: GivenBack): void {
+    this.#givenBack.put(`${kind} ${id}`, encodeGivenBack(value));
   }
 
   removeEnded(build: StoredBuild): void {

@@ -1,4 +1,5 @@
 import type { BuildId, TicketId } from "../lib/ids.ts";
+import { addGivenBack } from "../tickets/given-back.ts";
 import type { Ticket } from "../tickets/ticket.ts";
 import { moveUse, reserveUse, sameOwner, type UseRefusal, type UseState } from "../tickets/use.ts";
 import type { BuildEnd, ReserveRequest, StoredBuild } from "./state.ts";
@@ -55,6 +56,7 @@ export function refund(tables: Tables, id: BuildId, end: BuildEnd): void {
   if (build === undefined || build.end !== undefined) return;
   if (build.use !== "refunded") moveTicket(tables, build, "refunded");
   countBytes(tables, build, end);
+  if (build.use !== "committed") countGivenBack(tables, build, end);
   tables.putBuild({ ...build, use: "refunded", end });
 }
 
@@ -93,6 +95,13 @@ function countBytes(tables: Tables, { owner: { credential } }: StoredBuild, { up
   const ticket = credential.kind === "ticket" ? tables.ticket(credential.id) : undefined;
   if (ticket === undefined || uploadedBytes === 0) return;
   tables.putTicket({ ...ticket, receivedBytes: (ticket.receivedBytes ?? 0) + uploadedBytes });
+}
+
+/** What a build has sent that never began: where uses are counted these bytes are, already. */
+function countGivenBack(tables: Tables, { owner: { credential } }: StoredBuild, { uploadedBytes, at }: BuildEnd): void {
+  const counted = credential.kind === "ticket" && tables.ticket(credential.id)?.uses !== undefined;
+  if (counted || uploadedBytes === 0) return;
+  tables.putGivenBack(credential, addGivenBack(tables.givenBack(credential), uploadedBytes, at));
 }
 
 function moveTicket(tables: Tables, build: StoredBuild, to: UseState): void {

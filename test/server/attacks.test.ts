@@ -150,6 +150,14 @@ test("attack: one ticket with many client keys does not take all the room for bu
   await open(await builder.anyone(), [derivation({ name: "honest" })]);
 });
 
+test("attack: builds that are opened all at once do not all find the same place free", async t => {
+  const builder = await world(t, { limits: { maxOpenBuildsOfOwner: 3 } });
+  const guest = await builder.anyone();
+  const opens = Array.from({ length: 8 }, (_, n) => refused(open(guest, [derivation({ name: `flood-${n}` })])));
+  const answers = (await Promise.all(opens)).sort();
+  assert.deepEqual(answers, [...Array(5).fill("LIMIT"), ...Array(3).fill("taken")]);
+});
+
 /** Texts of which each refers to all before it. */
 function tangle(count: number): MadePath[] {
   const paths: MadePath[] = [];

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { BuildOutcome, BuildState } from "../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../src/lib/failure.ts";
-import type { ClientId } from "../../src/lib/ids.ts";
+import type { BuildId, ClientId } from "../../src/lib/ids.ts";
+import type { BuildEnd } from "../../src/state/state.ts";
 import { derivation, type MadeDerivation, unprovenPath } from "../fakes/make-path.ts";
 import type { FakeNix } from "../fakes/nix.ts";
 import { begin, closure, open, outcomeOf, randomId, refused, resultOf, until, upload, watch } from "./calls.ts";
@@ -83,6 +84,39 @@ test("of a build whose dependency failed the result names that dependency, and n
     [[top.info.path, true]],
   );
 });
+
+for (const [name, write] of [
+  ["built", "finish"],
+  ["cancelled in the queue", "refund"],
+] as const) {
+  test(`a build that was ${name} when the disk was full is kept once there is room, with its use as it should be`, async t => {
+    const builder = await world(t, { limits: { maxConcurrentBuilds: 1, keepAgainTime: 1 } });
+    const other = held(builder.nix, "other");
+    const [blocker, ticket] = [await builder.anyone(), await builder.ticket()];
+    const guest = builder.guest(ticket);
+    if (name !== "built") await begin(blocker, [other.drv]);
+    const whole = builder.state[write];
+    let attempts = 0;
+    const kept = new Promise<void>(resolve => {
+      t.mock.method(builder.state, write, async (id: BuildId, end: BuildEnd) => {
+        if (++attempts < 3) throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+        await whole(id, end);
+        resolve();
+      });
+    });
+    const buildId = await begin(guest, [derivation({ name: "told" })]);
+    if (name !== "built") await guest.build.cancel({ buildId });
+    assert.equal(await outcomeOf(guest, buildId), name === "built" ? "BUILT" : "CANCELLED");
+    await kept;
+    const { reserved, committed } = builder.state.ticket(ticket) ?? {};
+    assert.deepEqual([reserved, committed], name === "built" ? [0, 1] : [0, 0]);
+    assert.deepEqual(
+      builder.state.unfinished().map(build => build.installable),
+      name === "built" ? [] : ["test"],
+    );
+    other.finish();
+  });
+}
 
 test("a quiet watch hears that it is alive", async t => {
   const builder = await world(t, { limits: { keepAlive: 5 } });

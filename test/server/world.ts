@@ -46,6 +46,8 @@ export interface TicketLimits {
   readonly uses?: number | undefined;
   readonly maxUploadBytes?: number;
   readonly maxBuildSeconds?: number;
+  /** In milliseconds. Default: an hour. */
+  readonly expiresIn?: number;
 }
 
 /** A builder in memory over a fake Nix: its services are reached as over the network. */
@@ -132,7 +134,7 @@ export class World {
       id,
       name: `ticket-${id.slice(0, 4)}`,
       createdAt: this.now(),
-      expiresAt: this.now() + 3_600_000,
+      expiresAt: this.now() + (limits.expiresIn ?? 3_600_000),
       uses: "uses" in limits ? limits.uses : 1,
       committed: 0,
       reserved: 0,

@@ -5,6 +5,7 @@ import type { Owner } from "../../tickets/use.ts";
 import type { Connection } from "../connection.ts";
 import type { Guest } from "../principal.ts";
 import { BuildStore } from "../stores.ts";
+import type { Allowance } from "../upload/allowance.ts";
 import { Inputs, type Room } from "../upload/inputs.ts";
 import type { EventFile } from "./event-file.ts";
 import type { Waiting } from "./fair-queue.ts";
@@ -24,6 +25,8 @@ export class LiveBuild implements Waiting {
   readonly maxBuildSeconds: number | undefined;
   readonly openedAt: number;
   readonly inputs: Inputs;
+  /** What it may send together with others. */
+  readonly allowance: Allowance | undefined;
   readonly store: BuildStore;
   readonly events: EventFile;
   /** Outputs that are valid and told. */
@@ -54,7 +57,14 @@ export class LiveBuild implements Waiting {
     this.openedAt = own.openedAt;
     this.events = own.events;
     this.store = new BuildStore(own.openStore);
-    this.inputs = new Inputs({ maxPaths: own.maxNamedPaths, all: own.room, maxUploadBytes: own.maxUploadBytes });
+    this.allowance = own.allowance;
+    const { maxUploadBytes } = guest;
+    this.inputs = new Inputs({
+      maxPaths: own.maxNamedPaths,
+      all: own.room,
+      maxUploadBytes,
+      allowance: own.allowance,
+    });
   }
 
   /** Aborted when the build has ended: all its uploads end. */
@@ -68,6 +78,11 @@ export class LiveBuild implements Waiting {
 
   get client(): string {
     return this.owner.client;
+  }
+
+  /** Its use is spent: where uses are not counted, that pays for what it has sent. */
+  paid(): void {
+    if (this.allowance?.counted === false) this.allowance.left += this.inputs.received;
   }
 
   /** Ends all that goes on for it. */
@@ -87,5 +102,5 @@ export interface OwnParts {
   readonly maxNamedPaths: number;
   /** For named paths, of all builds. */
   readonly room: Room;
-  readonly maxUploadBytes: number | undefined;
+  readonly allowance: Allowance | undefined;
 }

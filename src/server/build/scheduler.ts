@@ -146,7 +146,10 @@ export class Scheduler {
 
   /** Spends the use, on disk before anything is asked of the daemon. False if it is not there any more: then the build has ended. */
   async #commit(build: LiveBuild): Promise<boolean> {
-    if (await this.#parts.state.commit(build.id, this.#parts.now())) return build.phase !== "ended";
+    if (await this.#parts.state.commit(build.id, this.#parts.now())) {
+      build.paid();
+      return build.phase !== "ended";
+    }
     const message = "the ticket was revoked before the build began";
     await this.#parts.builds.end(build, cancelled(message, true, Reason.TICKET_REVOKED));
     return false;

@@ -4,10 +4,11 @@ import type { Build, BuildRecord } from "../../../gen/drvthru/v1/build_pb.js";
 import { connectionOf } from "../connection.ts";
 import type { ServerLimits } from "../limits.ts";
 import { guestOf, principalOf } from "../principal.ts";
-import type { Builds, FoundBuild } from "./builds.ts";
+import type { Builds } from "./builds.ts";
 import { cancelled } from "./endings.ts";
 import type { KeptBuilds } from "./kept-builds.ts";
 import type { LiveBuild } from "./live-build.ts";
+import type { FoundBuild } from "./lookup.ts";
 import { buildIdFromWire, openRequestFromWire } from "./request.ts";
 import type { Scheduler } from "./scheduler.ts";
 

@@ -6,7 +6,7 @@ import { closure } from "../../nix/daemon/closure.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
-import type { FoundBuild } from "../build/builds.ts";
+import type { FoundBuild } from "../build/lookup.ts";
 import { decodeRequest } from "../build/request.ts";
 import { refuse } from "../refusal.ts";
 import type { Stores } from "../stores.ts";

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CacheFetchRequest, CacheFetchResponseSchema } from "../../../gen/drvthru/v1/cache_pb.js";
 import type { PathInfo } from "../../nix/path-info.ts";
 import { ownerKey } from "../../tickets/use.ts";
-import type { FoundBuild } from "../build/builds.ts";
+import type { FoundBuild } from "../build/lookup.ts";
 import { MAX_BATCH, malformed } from "../path-infos.ts";
 import type { Stores } from "../stores.ts";
 import type { Closures } from "./closures.ts";

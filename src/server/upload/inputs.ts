@@ -8,6 +8,7 @@ import type { StorePath } from "../../nix/store-path.ts";
 import { checkReferences, checkSame, isHere, type PathProof, proofOf } from "../admission.ts";
 import { Notice } from "../notice.ts";
 import { refuse } from "../refusal.ts";
+import { type Allowance, checkAllowance } from "./allowance.ts";
 
 /** Infos between two turns of others. */
 const TURN = 64;
@@ -35,6 +36,8 @@ export interface InputLimits {
   readonly all: Room;
   /** Most bytes of NAR that may be received, or `undefined` for no limit. */
   readonly maxUploadBytes: number | undefined;
+  /** What it may send together with other builds, or `undefined` for no limit. */
+  readonly allowance: Allowance | undefined;
 }
 
 /** The inputs of one build: what it named, what of that is in the store for it, and how much was received. */
@@ -168,13 +171,16 @@ export class Inputs {
   /** Counts received bytes. Throws a refusal past the limit. */
   receive(bytes: number): void {
     this.#received += bytes;
+    if (this.#limits.allowance !== undefined) this.#limits.allowance.left -= bytes;
     this.checkLimit(this.#received, this.#received);
   }
 
   /** Throws a refusal if an upload that brings the total to this would pass the limit. */
   checkLimit(size: number, total: number): void {
-    const limit = this.#limits.maxUploadBytes;
-    if (limit === undefined || size === 0 || total <= limit) return;
+    const { maxUploadBytes: limit, allowance } = this.#limits;
+    if (size === 0) return;
+    if (allowance !== undefined) checkAllowance(allowance, total - this.#received);
+    if (limit === undefined || total <= limit) return;
     throw refuse(
       Reason.UPLOAD_LIMIT,
       Code.ResourceExhausted,
