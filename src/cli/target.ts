@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
-import type { ServerTarget } from "../client/target.ts";
+import type { BuildTarget, ServerTarget } from "../client/target.ts";
 import { isAddress, isRelayUrl } from "../client/target.ts";
 import { Failure } from "../lib/failure.ts";
 import { whyOf } from "../lib/system-error.ts";
@@ -9,6 +9,7 @@ import { readSecret } from "./secret.ts";
 
 /** The flags that name a builder. */
 export interface TargetFlags {
+  readonly builder?: string | undefined;
   readonly ticket?: string | undefined;
   readonly ticketFile?: string | undefined;
   readonly server?: string | undefined;
@@ -21,6 +22,7 @@ export function checkTargetFlags(flags: TargetFlags): void {
   const given = [
     flags.ticket !== undefined && "--ticket",
     flags.ticketFile !== undefined && "--ticket-file",
+    flags.builder !== undefined && "--builder",
     flags.server !== undefined && "--server",
   ].filter(flag => flag !== false);
   if (given.length > 1) throw usage(`${given.join(" and ")} exclude each other`, "name one builder");
@@ -34,24 +36,37 @@ export function checkTargetFlags(flags: TargetFlags): void {
   }
 }
 
+/** The builder that the flags name; without them, and where that is allowed, `DRV_THRU_TICKET`. */
+export async function targetFrom(
+  flags: TargetFlags,
+  io: Pick<Io, "stdin" | "env" | "cwd">,
+  options: { environment: boolean },
+): Promise<BuildTarget | undefined> {
+  checkTargetFlags(flags);
+  if (flags.builder === "") throw usage("--builder names no builder", "drv-thru builder list");
+  if (flags.builder !== undefined) return { builder: flags.builder };
+  const server = serverFrom(flags);
+  if (server !== undefined) return { server };
+  const ticket = await ticketFrom(flags, io, options);
+  return ticket === undefined ? undefined : { ticket };
+}
+
 /** The ticket's text: from the flag, stdin, a file or `DRV_THRU_TICKET`; a flag wins over the environment. */
-export async function ticketFrom(
+async function ticketFrom(
   flags: TargetFlags,
   io: Pick<Io, "stdin" | "env" | "cwd">,
   options: { environment: boolean },
 ): Promise<string | undefined> {
-  checkTargetFlags(flags);
   if (flags.ticket === "-") return nonEmpty(await readSecret(io.stdin), "stdin");
   if (flags.ticket !== undefined) return nonEmpty(flags.ticket.trim(), "--ticket");
   if (flags.ticketFile === "") throw usage("--ticket-file names no file", "--ticket-file PATH");
   if (flags.ticketFile !== undefined) return await fromFile(resolve(io.cwd, flags.ticketFile));
-  const fromEnvironment =
-    options.environment && flags.server === undefined ? io.env["DRV_THRU_TICKET"]?.trim() : undefined;
+  const fromEnvironment = options.environment ? io.env["DRV_THRU_TICKET"]?.trim() : undefined;
   return fromEnvironment === "" ? undefined : fromEnvironment;
 }
 
 /** The builder that `--server` names. */
-export function serverFrom(flags: TargetFlags): ServerTarget | undefined {
+function serverFrom(flags: TargetFlags): ServerTarget | undefined {
   if (flags.server === undefined) return undefined;
   if (!/^[0-9a-f]{64}$/.test(flags.server)) {
     throw usage(

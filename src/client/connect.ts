@@ -5,11 +5,13 @@ import type { BuildRun } from "./build-run.ts";
 import type { BuilderClient } from "./builder.ts";
 import { builderClient } from "./client.ts";
 import { openConnection } from "./connection/connection.ts";
-import { loadIdentity, parseTarget } from "./connection/identity.ts";
+import { findDestination } from "./connection/destination.ts";
+import { loadIdentity } from "./connection/identity.ts";
 import { findLocalBuilder, socketCandidates } from "./connection/local.ts";
 import { servicesOf } from "./connection/services.ts";
 import { cancelled } from "./errors.ts";
 import { dialIroh } from "./iroh.ts";
+import { writePin } from "./pins.ts";
 import type { Target } from "./target.ts";
 
 /** How to connect. */
@@ -27,9 +29,12 @@ export async function connect({ target, clientKeyFile, signal }: ConnectOptions)
     const session = unixSession(await findLocalBuilder(socketCandidates(target.local, process.env)));
     return builderClient(servicesOf(session), undefined, { build: refuseBuild, close: () => session.close() });
   }
-  const destination = parseTarget(target);
+  const destination = await findDestination(target, process.env);
   const identity = await loadIdentity(clientKeyFile, process.env);
   const connection = await openConnection(dialIroh, destination, identity, { signal });
+  // Where it cannot be kept, the next connection asks again.
+  if (destination.signingKey === undefined)
+    await writePin(destination.peer.endpointId, connection.signingKey, process.env);
   const { services, principal, close } = connection;
   return builderClient(services, principal, { build: request => build({ ...request, target, clientKeyFile }), close });
 }

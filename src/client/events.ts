@@ -32,6 +32,8 @@ export type BuildEvent =
       readonly builderVersion: string;
       readonly path: "direct" | "relay" | "unknown";
     }
+  /** The builder was used for the first time: from now on it is known by this signing key (`name:base64`), and another one is refused. */
+  | { readonly kind: "key-remembered"; readonly endpointId: string; readonly signingKey: string }
   /** The connection was lost; it is made again after this wait. */
   | { readonly kind: "reconnecting"; readonly reason: string; readonly waitMilliseconds: number }
   /** The build has an id. `attached`: it is an unfinished one of an earlier run. */

@@ -10,6 +10,13 @@ export function defaultKeyFile(env: Environment): string {
   return join(base(env, "XDG_CONFIG_HOME", ".config", "--key-file PATH"), "drv-thru", "secret.key");
 }
 
+/** The user's folder for configuration, or `undefined` without a home. */
+export function configFolder(env: Environment): string | undefined {
+  const own = env["XDG_CONFIG_HOME"];
+  if (own?.startsWith("/")) return join(own, "drv-thru");
+  return env["HOME"] ? join(env["HOME"], ".config/drv-thru") : undefined;
+}
+
 /** Where unfinished builds are noted, or `undefined` without a home. */
 export function stateFolder(env: Environment): string | undefined {
   const own = env["XDG_STATE_HOME"];

@@ -18,8 +18,11 @@ export interface LocalTarget {
   readonly dataDir?: string | undefined;
 }
 
-/** A builder to build on. */
-export type BuildTarget = { readonly ticket: string } | { readonly server: ServerTarget };
+/** A builder to build on: by ticket, by endpoint id, or by its name in a builder file (docs/cli.md). */
+export type BuildTarget =
+  | { readonly ticket: string }
+  | { readonly server: ServerTarget }
+  | { readonly builder: string };
 
-/** A builder to talk to: by ticket, by endpoint id, or on this machine as its administrator. */
+/** A builder to talk to: one to build on, or the one on this machine as its administrator. */
 export type Target = BuildTarget | { readonly local: LocalTarget };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
-import { parseTarget } from "../../src/client/connection/identity.ts";
+import { ofTicket } from "../../src/client/connection/destination.ts";
 import { servicesOf } from "../../src/client/connection/services.ts";
 import { dialIroh } from "../../src/client/iroh.ts";
 import type { EndpointId } from "../../src/lib/ids.ts";
@@ -116,7 +116,7 @@ test("attack: a guest asks for the build of another by its id", { skip }, async 
 });
 
 test("attack: proofs that were overheard are presented from another connection", { skip }, async () => {
-  const { peer, ticket } = parseTarget({ ticket: await current().ticket() });
+  const { peer, ticket } = ofTicket(await current().ticket());
   const seed = randomBytes(32);
   const [honest, thief] = [await dialIroh(peer, { timeoutMs: 10_000 }), await dialIroh(peer, { timeoutMs: 10_000 })];
   try {

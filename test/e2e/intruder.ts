@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { openConnection } from "../../src/client/connection/connection.ts";
-import { parseTarget } from "../../src/client/connection/identity.ts";
+import { ofTicket } from "../../src/client/connection/destination.ts";
 import { dialIroh } from "../../src/client/iroh.ts";
 import type { ClientId } from "../../src/lib/ids.ts";
 import { idOfSecret } from "../../src/tickets/proof.ts";
@@ -13,7 +13,7 @@ export type Intruder = Caller & AsyncDisposable;
 export async function intrude(ticket: string): Promise<Intruder> {
   const seed = randomBytes(32);
   const identity = { seed, id: idOfSecret<ClientId>(seed), file: undefined, created: true };
-  const { services, close } = await openConnection(dialIroh, parseTarget({ ticket }), identity);
+  const { services, close } = await openConnection(dialIroh, ofTicket(ticket), identity);
   const { build, upload, cache } = services;
   return { build, upload, cache, [Symbol.asyncDispose]: close };
 }

@@ -1,10 +1,9 @@
 import { Command, Option } from "clipanion";
 import type { BuildRequest, Evaluation } from "../../client/request.ts";
-import type { BuildTarget } from "../../client/target.ts";
 import { Failure } from "../../lib/failure.ts";
 import { showBuild } from "../build-output.ts";
 import { DrvThruCommand } from "../command.ts";
-import { checkTargetFlags, serverFrom, ticketFrom } from "../target.ts";
+import { checkTargetFlags, targetFrom } from "../target.ts";
 
 /** `build`: as `nix build` does, on somebody else's machine. */
 export class BuildCommand extends DrvThruCommand {
@@ -22,6 +21,7 @@ export class BuildCommand extends DrvThruCommand {
         "An attribute of a file, without a result link",
         "drv-thru build -f default.nix app --no-link --ticket-file ticket.txt",
       ],
+      ["A builder with a name, that trusts this client's key", "drv-thru build .#app --builder leviathan"],
       ["A builder that trusts this client's key", "drv-thru build .#app --server ENDPOINT_ID --address 192.0.2.7:4433"],
     ],
   });
@@ -29,6 +29,7 @@ export class BuildCommand extends DrvThruCommand {
   installables = Option.Rest({ name: "INSTALLABLE" });
   ticket = Option.String("--ticket", { description: "T | the ticket; - reads it from stdin (or: DRV_THRU_TICKET)" });
   ticketFile = Option.String("--ticket-file", { description: "PATH | a file with the ticket" });
+  builder = Option.String("--builder", { description: "NAME | a builder of drv-thru builder list" });
   server = Option.String("--server", {
     description: "ID | a builder that trusts this client's key, by its endpoint id",
   });
@@ -98,7 +99,7 @@ export class BuildCommand extends DrvThruCommand {
     if (this.quiet && this.verbose) throw usage("--quiet and --verbose exclude each other");
     return {
       ...this.evaluation(),
-      target: await this.target(),
+      target: await targetFrom(this, this.context, { environment: true }),
       clientKeyFile: this.keyFile,
       keepGoing: this.keepGoing,
       rebuild: this.rebuild,
@@ -125,13 +126,6 @@ export class BuildCommand extends DrvThruCommand {
       noWriteLockFile: this.noWriteLockFile,
       cwd: this.context.cwd,
     };
-  }
-
-  private async target(): Promise<BuildTarget | undefined> {
-    const server = serverFrom(this);
-    if (server) return { server };
-    const ticket = await ticketFrom(this, this.context, { environment: true });
-    return ticket === undefined ? undefined : { ticket };
   }
 
   private fetches(): number | undefined {

@@ -6,7 +6,7 @@ import { ExitCode } from "../exit.ts";
 import { LocalCommand } from "../local.ts";
 import { statusText } from "../status-text.ts";
 import { redrawStatus } from "../status-watch.ts";
-import { checkTargetFlags, serverFrom, ticketFrom } from "../target.ts";
+import { targetFrom } from "../target.ts";
 import { whenUnread, writeSlowly } from "../write.ts";
 
 /** `status`: what a builder does now. */
@@ -22,6 +22,7 @@ export class StatusCommand extends LocalCommand {
       ["The builder on this machine", "drv-thru status"],
       ["The same, as it changes", "drv-thru status --watch"],
       ["A builder that you have a ticket for", "drv-thru status --ticket drvthru..."],
+      ["A builder with a name", "drv-thru status --builder leviathan"],
       ["A builder that trusts this client's key", "drv-thru status --server ENDPOINT_ID"],
       ["For a program: a line a change", "drv-thru status --watch --json"],
     ],
@@ -30,6 +31,7 @@ export class StatusCommand extends LocalCommand {
   watch = Option.Boolean("-w,--watch", false, { description: "go on, and show each change" });
   ticket = Option.String("--ticket", { description: "T | ask this ticket's builder; - reads it from stdin" });
   ticketFile = Option.String("--ticket-file", { description: "PATH | a file with the ticket" });
+  builder = Option.String("--builder", { description: "NAME | ask a builder of drv-thru builder list" });
   server = Option.String("--server", {
     description: "ID | ask a builder that trusts this client's key, by its endpoint id",
   });
@@ -45,10 +47,7 @@ export class StatusCommand extends LocalCommand {
   }
 
   private async target(): Promise<BuildTarget | undefined> {
-    checkTargetFlags(this);
-    const server = serverFrom(this);
-    const ticket = await ticketFrom(this, this.context, { environment: false });
-    const target = server ? { server } : ticket === undefined ? undefined : { ticket };
+    const target = await targetFrom(this, this.context, { environment: false });
     if (target !== undefined && this.dataDir !== undefined) {
       const message = "--data-dir names the builder on this machine, and another one is named too";
       throw new Failure("usage", "this machine", message, { fix: "name one builder" });

@@ -27,6 +27,8 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       return {
         line: `connected to builder ${event.endpointId.slice(0, 12)} as ${event.as}${options.verbose ? ` (${event.path}, drv-thru ${event.builderVersion})` : ""}`,
       };
+    case "key-remembered":
+      return { line: `first use of this builder: it is known from now on by its signing key ${event.signingKey}` };
     case "reconnecting":
       return {
         line: `no connection (${event.reason}); trying again in ${formatDuration(event.waitMilliseconds / 1000)}`,

@@ -3,13 +3,15 @@ import type { TicketsPresentRequestSchema } from "../../../gen/drvthru/v1/ticket
 import { Failure } from "../../lib/failure.ts";
 import { type EndpointId, parseId } from "../../lib/ids.ts";
 import { VERSION } from "../../lib/protocol.ts";
-import { formatPublicKey, type PublicKey, parsePublicKey } from "../../nix/signing-key.ts";
+import { type PublicKey, parsePublicKey } from "../../nix/signing-key.ts";
 import { proofKind, prove } from "../../tickets/proof.ts";
 import type { Principal } from "../builder.ts";
 import { cancelled, toFailure } from "../errors.ts";
 import { toPrincipal } from "../wire.ts";
+import type { Destination } from "./destination.ts";
 import type { Dial, Dialled } from "./dial.ts";
-import type { Destination, Identity } from "./identity.ts";
+import type { Identity } from "./identity.ts";
+import { refuseOtherKey } from "./other-key.ts";
 import { type Services, servicesOf } from "./services.ts";
 
 /** A presented connection to a builder. */
@@ -58,7 +60,7 @@ async function present(
   );
   const principal = toPrincipal(answer);
   const said = parsePublicKey(principal.signingKey);
-  if (destination.signingKey !== undefined) refuseOtherKey(destination.signingKey, said);
+  refuseOtherKey(destination, said);
   return { services, principal, signingKey: said, path: () => dialled.path(), close: () => dialled.close() };
 }
 
@@ -73,15 +75,6 @@ function proofsFor({ session }: Dialled, { peer, ticket }: Destination, identity
   const own = prove("client-key", identity.seed, ends);
   const proofs = ticket === undefined ? [own] : [own, prove("ticket", ticket.secret, ends)];
   return proofs.map(proof => ({ ...proof, kind: proofKind[proof.kind] }));
-}
-
-function refuseOtherKey(known: PublicKey, said: PublicKey): void {
-  if (formatPublicKey(known) === formatPublicKey(said)) return;
-  const message = `the builder now signs with ${formatPublicKey(said)}, not with ${formatPublicKey(known)} as was known before`;
-  throw new Failure("not-permitted", "this machine", message, {
-    reason: "signing-key-changed",
-    fix: "ask the builder's owner whether its key was changed, and for a new ticket",
-  });
 }
 
 /** What to do about a builder that is not reached, where nothing else says so. */

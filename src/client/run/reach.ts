@@ -1,6 +1,8 @@
 import type { Failure } from "../../lib/failure.ts";
+import { formatPublicKey, type PublicKey } from "../../nix/signing-key.ts";
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
 import { cancelled, canGoOn, fetchInterrupted, isLost, toFailure } from "../errors.ts";
+import { writePin } from "../pins.ts";
 import type { BuildEnd } from "./build-end.ts";
 import { converse } from "./converse.ts";
 import type { Job } from "./job.ts";
@@ -54,7 +56,9 @@ async function giveUp(job: Job, { services }: Connection, failure: Failure): Pro
 }
 
 async function reach(job: Job, patienceMs: number): Promise<Connection> {
-  const { around, destination, identity, signal, emit } = job;
+  const { around, identity, signal, emit } = job;
+  // A builder that was reached before must still be the one that it was.
+  const destination = job.key === undefined ? job.destination : { ...job.destination, signingKey: job.key };
   const deadline = performance.now() + patienceMs;
   for (let attempt = 1; ; attempt++) {
     emit({ kind: "connecting", endpointId: destination.peer.endpointId, attempt });
@@ -64,6 +68,7 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
       const { acceptedAs, builderVersion } = connection.principal;
       const endpointId = destination.peer.endpointId;
       emit({ kind: "connected", endpointId, as: acceptedAs, builderVersion, path: connection.path() });
+      if (destination.signingKey === undefined) await remember(job, connection.signingKey);
       return connection;
     } catch (error) {
       const failure = signal.aborted ? cancelled(signal.reason) : toFailure(error, "connecting");
@@ -74,6 +79,15 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
       await pause(job, wait);
     }
   }
+}
+
+/** The key by which the builder is known from now on. */
+async function remember({ destination, around, emit }: Job, key: PublicKey): Promise<void> {
+  const { endpointId } = destination.peer;
+  const trouble = await writePin(endpointId, key, around.env);
+  const text = formatPublicKey(key);
+  if (trouble === undefined) emit({ kind: "key-remembered", endpointId, signingKey: text });
+  else emit({ kind: "warning", text: `the builder's signing key ${text} cannot be remembered: ${trouble}` });
 }
 
 async function pause({ signal, around }: Job, milliseconds: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../../nix/store.ts";
-import { type Destination, loadIdentity, parseTarget } from "../connection/identity.ts";
+import { type Destination, findDestination } from "../connection/destination.ts";
+import { loadIdentity } from "../connection/identity.ts";
 import { cancelled, canGoOn, toFailure } from "../errors.ts";
 import type { BuildEvent } from "../events.ts";
 import { findHelper } from "../import/helper.ts";
@@ -27,7 +28,7 @@ export async function runBuild(
   const signal = request.signal ?? new AbortController().signal;
   if (signal.aborted) throw cancelled(signal.reason);
   checkFetches(request.narFetches);
-  const destination = request.target && parseTarget(request.target);
+  const destination = request.target && (await findDestination(request.target, around.env));
   const ledger = createLedger();
   let store: Store | undefined;
   try {
@@ -144,6 +145,6 @@ function noTarget({ targets }: Goal): Failure {
     .join(", ");
   return new Failure("usage", "this machine", `no builder was named, and this is not built here yet: ${lacking}`, {
     reason: "no-target",
-    fix: "pass --ticket TICKET, or --server ENDPOINT_ID if the builder trusts your key",
+    fix: "pass --ticket TICKET; or --builder NAME or --server ENDPOINT_ID if the builder trusts your key",
   });
 }

@@ -1,7 +1,8 @@
 // Run by a guest on a host: names a store path of somebody else in a derivation of its own, and tells as JSON what the builder says to that.
 // usage: thief.ts PATH CONTENT-ADDRESS   with the ticket in DRV_THRU_TICKET
 import { openConnection } from "../../../src/client/connection/connection.ts";
-import { loadIdentity, parseTarget } from "../../../src/client/connection/identity.ts";
+import { ofTicket } from "../../../src/client/connection/destination.ts";
+import { loadIdentity } from "../../../src/client/connection/identity.ts";
 import { dialIroh } from "../../../src/client/iroh.ts";
 import { parseContentAddress, requiredHash } from "../../../src/nix/content-address.ts";
 import type { Sha256 } from "../../../src/nix/hash.ts";
@@ -16,7 +17,7 @@ const ticket = process.env["DRV_THRU_TICKET"] ?? "";
 if (!path || !narHash) throw new Error("usage: thief.ts PATH CONTENT-ADDRESS");
 
 const identity = await loadIdentity(undefined, process.env);
-const connection = await openConnection(dialIroh, parseTarget({ ticket }), identity);
+const connection = await openConnection(dialIroh, ofTicket(ticket), identity);
 const guest = { ...connection.services, principal: connection.principal, kill: () => undefined };
 
 // It knows all about the path but what is in it.
