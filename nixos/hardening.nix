@@ -2,7 +2,6 @@
 let
   common = {
     NoNewPrivileges = true;
-    CapabilityBoundingSet = "";
     AmbientCapabilities = "";
     UMask = "0077";
     KeyringMode = "private";
@@ -15,7 +14,6 @@ let
     ProtectKernelLogs = true;
     ProtectKernelModules = true;
     ProtectKernelTunables = true;
-    ProtectProc = "invisible";
     ProtectSystem = "strict";
     RemoveIPC = true;
     RestrictNamespaces = true;
@@ -33,7 +31,9 @@ in
 {
   # Reaches the network, Nix's daemon and its own data folder, and nothing else.
   builder = common // {
+    CapabilityBoundingSet = "";
     PrivateUsers = true;
+    ProtectProc = "invisible";
     # Netlink tells Iroh of interfaces that come and go.
     RestrictAddressFamilies = [
       "AF_UNIX"
@@ -43,13 +43,16 @@ in
     ];
   };
 
-  # Is root, since that is whom Nix's daemon believes, but without any of root's capabilities, and talks to this machine alone.
+  # Is root, since that is whom Nix's daemon believes, and talks to this machine alone. Of root's capabilities it has the two with which its log can
+  # tell who asked: that is found by netlink and in other processes' files. They do not let it do more than the daemon's trust does.
   helper = common // {
+    CapabilityBoundingSet = "CAP_DAC_READ_SEARCH CAP_SYS_PTRACE";
     ProtectHome = true;
     RestrictAddressFamilies = [
       "AF_UNIX"
       "AF_INET"
       "AF_INET6"
+      "AF_NETLINK"
     ];
     IPAddressDeny = "any";
     IPAddressAllow = "localhost";

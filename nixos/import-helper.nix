@@ -30,7 +30,7 @@ in
     (lib.mkIf (cfg.client.enable && ticketHelper.enable) {
       users.groups.${ticketHelper.group} = { };
 
-      environment.etc."drv-thru/import-helper-keys".text = lib.concatMapStrings (key: "${key}\n") allowed;
+      environment.etc."drv-thru/trusted-builders".text = lib.concatMapStrings (key: "${key}\n") allowed;
 
       systemd.sockets.drv-thru-import-helper = {
         description = "drv-thru import helper: who may ask for imports";
@@ -51,10 +51,14 @@ in
           "drv-thru-import-helper.socket"
           "nix-daemon.service"
         ];
-        path = [ pkgs.nix ];
-        restartTriggers = [ config.environment.etc."drv-thru/import-helper-keys".source ];
+        # The second tells the log who asked.
+        path = [
+          pkgs.nix
+          pkgs.iproute2
+        ];
+        restartTriggers = [ config.environment.etc."drv-thru/trusted-builders".source ];
         serviceConfig = hardening.helper // {
-          ExecStart = "${cfg.package}/bin/drv-thru helper serve --socket /run/drv-thru/import-helper.sock --trusted-public-key-file /etc/drv-thru/import-helper-keys";
+          ExecStart = "${cfg.package}/bin/drv-thru helper serve --socket /run/drv-thru/import-helper.sock --trusted-public-key-file /etc/drv-thru/trusted-builders";
           Restart = "on-failure";
         };
       };

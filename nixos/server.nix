@@ -97,6 +97,12 @@ in
         "nix-daemon.service"
         "drv-thru.socket"
       ];
+      # What a running builder does not take over.
+      restartTriggers = [
+        (builtins.toJSON {
+          inherit (server) dataDir secretKeyFile outputCacheMaxParallelFills;
+        })
+      ];
       reloadTriggers = [ config.environment.etc."drv-thru/server.json".source ];
       unitConfig.RequiresMountsFor = [
         server.dataDir

@@ -37,8 +37,9 @@ test("a client with nothing but enable gets the import helper and the command, a
   const names = ["drv-thru-import-helper.service", "drv-thru-import-helper.socket"];
   assert.deepEqual(Object.keys(units).sort(), names);
   for (const [name, unit] of Object.entries(units)) assert.equal(unitText(unit), expected(name));
-  assert.deepEqual(units["drv-thru-import-helper.service"]?.path, ["/nix/store/00000000000000000000000000000000-nix"]);
-  assert.deepEqual(etc, { "drv-thru/import-helper-keys": "" });
+  const [nix, ss] = ["nix", "iproute2"].map(name => `/nix/store/${"0".repeat(32)}-${name}`);
+  assert.deepEqual(units["drv-thru-import-helper.service"]?.path, [nix, ss]);
+  assert.deepEqual(etc, { "drv-thru/trusted-builders": "" });
   assert.deepEqual([tmpfiles, systemPackages.length], [["d /run/drv-thru 0755 root root -"], 1]);
   assert.deepEqual([settings["trusted-public-keys"], sessionVariables], [[NIXOS_KEY], {}]);
   assert.deepEqual(groups, { wheel: {} });
@@ -53,7 +54,7 @@ test("Nix trusts the keys of builders and trusted builders, each once, after tho
 });
 
 test("the import helper takes the keys of all three lists, each once", { skip }, () => {
-  const lines = machine(FULL).etc["drv-thru/import-helper-keys"]?.trim().split("\n") ?? [];
+  const lines = machine(FULL).etc["drv-thru/trusted-builders"]?.trim().split("\n") ?? [];
   assert.deepEqual(lines.sort(), ["kraken:BBBB", "leviathan:AAAA", "other:CCCC", "ticket:DDDD"]);
 });
 

@@ -19,6 +19,7 @@ let
   };
   pkgs = {
     nix = fake "nix";
+    iproute2 = fake "iproute2";
     coreutils = fake "coreutils";
     runtimeShell = "/bin/sh";
     callPackage = _file: _arguments: fake "drv-thru";

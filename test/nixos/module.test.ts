@@ -115,6 +115,16 @@ test("a changed configuration reloads the builder, and does not restart it", { s
   assert.match(String(before?.serviceConfig["ExecReload"]), /\/bin\/kill -HUP \$MAINPID$/);
 });
 
+test("a setting that a running builder does not take over restarts it", { skip }, () => {
+  const of = (setting: string) =>
+    machine(`{ services.drv-thru.server = { enable = true; ${setting} }; }`).units["drv-thru.service"]?.restartTriggers;
+  const before = of("");
+  assert.deepEqual(of("maxConcurrentBuilds = 2;"), before);
+  for (const setting of ['dataDir = "/srv/x";', 'secretKeyFile = "/srv/y";', "outputCacheMaxParallelFills = 3;"]) {
+    assert.notDeepEqual(of(setting), before, setting);
+  }
+});
+
 for (const dataDir of ["/srv/builder", "/home/kim/builder"]) {
   test(`the data folder may be elsewhere: ${dataDir}`, { skip }, () => {
     const { units, failed } = machine(`{ services.drv-thru.server = { enable = true; dataDir = "${dataDir}"; }; }`);

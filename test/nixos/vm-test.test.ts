@@ -15,7 +15,7 @@ test("the two machines of the VM test evaluate, and the client takes what the bu
   const builder = machine(`${vm}.nodes.builder`);
   const client = machine(`${vm}.nodes.client`);
   assert.deepEqual([builder.failed, client.failed, builder.warnings, client.warnings], [[], [], [], []]);
-  const [allowed = ""] = client.etc["drv-thru/import-helper-keys"]?.split("\n") ?? [];
+  const [allowed = ""] = client.etc["drv-thru/trusted-builders"]?.split("\n") ?? [];
   const secret =
     builder.tmpfiles
       .find(rule => rule.includes("signing-secret.key"))
