@@ -6,6 +6,7 @@ import type { Io } from "./io.ts";
 import { BuildLog } from "./progress/build-log.ts";
 import { failureLines, summaryLines } from "./progress/end.ts";
 import { describe } from "./progress/lines.ts";
+import { ProgressModel } from "./progress/model.ts";
 import { type Screen, screenFor } from "./progress/screen.ts";
 
 /** How a build is shown. */
@@ -18,11 +19,13 @@ export interface BuildOutputOptions {
 
 /** Shows a build while it runs and prints its outputs; resolves with the exit code. Failures that are no result of the build are thrown. */
 export async function showBuild(run: BuildRun, io: Io, options: BuildOutputOptions): Promise<number> {
-  const screen = screenFor(io, options.quiet);
+  const model = new ProgressModel();
+  const screen = screenFor(io, options.quiet, most => model.lines(performance.now(), most));
   const log = new BuildLog(io.env);
   try {
     for await (const event of run) {
       await log.take(event);
+      model.take(event, performance.now());
       showEvent(event, screen, options);
     }
     screen.close();
@@ -56,6 +59,7 @@ function showEvent(event: BuildEvent, screen: Screen, options: BuildOutputOption
     for (const line of summaryLines(event.report)) screen.line(line);
     return;
   }
+  screen.changed();
   const shown = describe(event, options);
   if (shown.line !== undefined) screen.line(shown.line);
   if (shown.phase !== undefined) screen.phase(shown.phase);

@@ -14,6 +14,8 @@ export interface Io extends BaseContext {
   readonly terminal: boolean;
   /** Width of the terminal: its own, else `COLUMNS`, else 72. */
   readonly columns: () => number;
+  /** Its height: its own, else `LINES`, else 24. */
+  readonly rows: () => number;
   /** The same of stdout, for an answer that is drawn in place. */
   readonly answer: { readonly terminal: boolean; readonly columns: () => number; readonly rows: () => number };
 }

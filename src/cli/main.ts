@@ -62,6 +62,7 @@ export async function main(): Promise<void> {
     onHangup: listener => void process.on("SIGHUP", listener),
     terminal: canRedraw(process.stderr),
     columns: () => widthOf(process.stderr, process.env),
+    rows: () => heightOf(process.stderr, process.env),
     answer: {
       terminal: canRedraw(process.stdout),
       columns: () => widthOf(process.stdout, process.env),

@@ -32,6 +32,8 @@ export interface BuildReport {
   readonly outcome: BuildOutcome;
   /** What was asked for, in the order asked, doubles kept. */
   readonly derivations: readonly PlannedDerivation[];
+  /** What was asked for, as it was written. */
+  readonly installable: string;
   /** The builder's endpoint id, or nothing if none was needed. */
   readonly endpointId: string | undefined;
   readonly buildId: string | undefined;
@@ -46,6 +48,8 @@ export interface BuildReport {
   readonly buildMilliseconds: number;
   readonly downloadMilliseconds: number;
   readonly totalMilliseconds: number;
+  /** Paths that the build needs, those included that the builder had already. */
+  readonly inputPaths: number;
   readonly uploadedPaths: number;
   readonly uploadedBytes: number;
   readonly downloadedPaths: number;

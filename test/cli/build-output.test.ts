@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { showBuild } from "../../src/cli/build-output.ts";
 import type { BuildRun } from "../../src/client/build-run.ts";
 import type { BuildEvent } from "../../src/client/events.ts";
@@ -13,6 +14,7 @@ const DRV = "/nix/store/11111111111111111111111111111111-app.drv";
 const OUT = "/nix/store/22222222222222222222222222222222-app";
 const REPORT: BuildReport = {
   outcome: "built",
+  installable: ".#app",
   derivations: [{ drvPath: DRV, outputs: { out: OUT } }],
   endpointId: "ab".repeat(32),
   buildId: "cd".repeat(32),
@@ -25,6 +27,7 @@ const REPORT: BuildReport = {
   buildMilliseconds: 65_000,
   downloadMilliseconds: 1000,
   totalMilliseconds: 68_000,
+  inputPaths: 5,
   uploadedPaths: 3,
   uploadedBytes: 2048,
   downloadedPaths: 1,
@@ -76,7 +79,12 @@ test("without a terminal a build prints store paths on stdout, and a line per ph
       "building 0/1",
       "compiling",
       "warning: something to know",
-      "sent 3 inputs (2.0 KiB) in 2s, built in 1m05s, received 1 paths (1.0 KiB) in 1s, total 1m08s",
+      ".#app built on abababababab",
+      "  sent      3 of 5 inputs       2.0 KiB  2s",
+      "  waited                                 0s",
+      "  built                                  1m05s",
+      "  received  1 path of 1 output  1.0 KiB  1s",
+      "  total                                  1m08s",
     ]);
     assert.deepEqual(await readdir(join(state, "drv-thru", "logs")), [], "a log of a build that worked is not kept");
   });
@@ -118,16 +126,51 @@ test("a failed build exits 100 with the derivation, the end of its log, and a fi
   });
 });
 
-test("on a terminal the phase is redrawn in one line, cut to the width, and gone at the end", async () => {
+test("on a terminal what goes on is drawn below the lines that stay, cut to the width, and gone at the end", async () => {
   await inFolder(async state => {
     const world = testIo({ env: { XDG_STATE_HOME: state }, terminal: true });
-    const long: BuildEvent = { ...EVENTS[4], path: `/nix/store/${"1".repeat(32)}-${"x".repeat(60)}.drv` } as BuildEvent;
-    await showBuild(played([...EVENTS, long], REPORT), world.io, OPTIONS);
+    const path = `/nix/store/${"1".repeat(32)}-${"x".repeat(60)}.drv`;
+    const long: BuildEvent = { kind: "derivation-started", activity: 2, path, substituted: false };
+    const building: BuildEvent[] = [{ kind: "started" }, ...EVENTS.slice(4), long];
+    const run = played(building, REPORT);
+    const slow: BuildRun = {
+      result: run.result,
+      async *[Symbol.asyncIterator]() {
+        for await (const event of run) {
+          if (event.kind === "summary") while (!world.stderr().includes("xxx…")) await sleep(10);
+          yield event;
+        }
+      },
+    };
+    await showBuild(slow, world.io, OPTIONS);
     const drawn = world.stderr();
-    assert.ok(drawn.includes("\r\x1b[K"));
-    assert.ok(drawn.endsWith("\r\x1b[K"));
-    assert.ok(drawn.includes(`building ${"x".repeat(29)}…`));
-    for (const line of drawn.split(/[\n\r]/)) assert.ok(line.replace("\x1b[K", "").length <= 100);
+    assert.match(drawn, /compiling\n(.*\n)*building 1\/1, 2 running, 0s\n/);
+    const end = drawn.slice(drawn.lastIndexOf("\x1b[J"));
+    assert.match(end, /^\x1b\[J\.#app built on .*\n( .*\n){5}$/, "only lines that stay are left");
+    const inPlace = drawn.split(/[\n\r]/).filter(line => line.includes("xx") || line.includes("building 1/1"));
+    for (const line of inPlace) assert.ok([...line.replace(/\r?(\x1b\[\d*[AJ])+/g, "")].length < 40, line);
+  });
+});
+
+test("colours are never sent, so NO_COLOR changes nothing; escapes only move within the terminal's last lines", async () => {
+  await inFolder(async state => {
+    for (const env of [{}, { NO_COLOR: "1" }]) {
+      const world = testIo({ env: { ...env, XDG_STATE_HOME: state }, terminal: true });
+      await showBuild(played(EVENTS, REPORT), world.io, OPTIONS);
+      assert.doesNotMatch(world.stderr(), /\x1b\[[\d;]*m/);
+    }
+    const plain = testIo({ env: { XDG_STATE_HOME: state } });
+    await showBuild(played(EVENTS, REPORT), plain.io, OPTIONS);
+    assert.doesNotMatch(plain.stderr(), /\x1b/);
+  });
+});
+
+test("the summary also follows a build that failed, before the error", async () => {
+  await inFolder(async state => {
+    const report: BuildReport = { ...REPORT, outcome: "failed", installable: "--expr …" };
+    const world = testIo({ env: { XDG_STATE_HOME: state } });
+    await showBuild(played(EVENTS, new BuildFailure("build-failed", "nix", "it broke", report)), world.io, OPTIONS);
+    assert.match(world.stderr(), /\napp failed on abababababab\n( .*\n){5}error: it broke\n/);
   });
 });
 

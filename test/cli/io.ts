@@ -34,6 +34,7 @@ export function testIo(
       onHangup: () => undefined,
       terminal: given.terminal ?? false,
       columns: () => 40,
+      rows: () => given.rows ?? 24,
       answer: { terminal: given.terminal ?? false, columns: () => given.columns ?? 40, rows: () => given.rows ?? 24 },
     },
     stdout: out.text,

@@ -1,18 +1,56 @@
-import type { BuildFailure, BuildReport } from "../../client/report.ts";
+import type { BuildFailure, BuildOutcome, BuildReport } from "../../client/report.ts";
 import { formatBytes, formatDuration } from "../../lib/units.ts";
+import { formatColumns } from "../table.ts";
+import { nameOf } from "./lines.ts";
 
-/** What a build cost, in one line. */
-export function summaryLines(report: BuildReport): string[] {
+/** Digits of a builder's id that people are shown. */
+const SHORT_ID = 12;
+
+/** What a build cost, also one that failed. `builder`: as the person calls it, if it has a name. */
+export function summaryLines(report: BuildReport, builder?: string): string[] {
   const seconds = (milliseconds: number) => formatDuration(milliseconds / 1000);
-  const parts = [
-    `sent ${report.uploadedPaths} inputs (${formatBytes(report.uploadedBytes)}) in ${seconds(report.uploadMilliseconds)}`,
-    ...(report.queuedMilliseconds >= 1000 ? [`waited ${seconds(report.queuedMilliseconds)}`] : []),
-    `built in ${seconds(report.buildMilliseconds)}`,
-    `received ${report.downloadedPaths} paths (${formatBytes(report.downloadedBytes)}) in ${seconds(report.downloadMilliseconds)}`,
-    `total ${seconds(report.totalMilliseconds)}`,
+  const outputs = report.derivations.reduce((sum, { outputs }) => sum + Object.keys(outputs).length, 0);
+  const { inputPaths, uploadedPaths, uploadedBytes, downloadedPaths, downloadedBytes } = report;
+  const rows = [
+    [
+      "sent",
+      `${uploadedPaths} of ${plural(inputPaths, "input")}`,
+      formatBytes(uploadedBytes),
+      seconds(report.uploadMilliseconds),
+    ],
+    ["waited", "", "", seconds(report.queuedMilliseconds)],
+    ["built", "", "", seconds(report.buildMilliseconds)],
+    [
+      "received",
+      `${plural(downloadedPaths, "path")} of ${plural(outputs, "output")}`,
+      formatBytes(downloadedBytes),
+      seconds(report.downloadMilliseconds),
+    ],
+    ["total", "", "", seconds(report.totalMilliseconds)],
   ];
-  return [parts.join(", ")];
+  const where = builder ?? report.endpointId?.slice(0, SHORT_ID) ?? "this machine";
+  return [`${subject(report)} ${OUTCOMES[report.outcome]} on ${where}`, ...formatColumns(rows, "  ").split("\n")];
 }
+
+/** What was asked for; of an expression the names of its derivations say more. */
+function subject({ installable, derivations }: BuildReport): string {
+  const names = derivations.map(({ drvPath }) => nameOf(drvPath)).join(" ");
+  return installable === "" || installable.startsWith("--expr") ? names : installable;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+const OUTCOMES: Readonly<Record<BuildOutcome, string>> = {
+  built: "built",
+  failed: "failed",
+  "timed-out": "timed out",
+  "hash-mismatch": "had a hash mismatch",
+  "not-deterministic": "was not deterministic",
+  cancelled: "was cancelled",
+  "builder-failed": "was broken off by the builder",
+};
 
 /** Why a build failed: the derivations, the ends of their logs, and where the rest is. */
 export function failureLines(error: BuildFailure, logFile: string | undefined): string[] {

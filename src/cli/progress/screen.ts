@@ -5,19 +5,24 @@ import { fit } from "./fit.ts";
 export interface Screen {
   /** A line that stays. */
   line(text: string): void;
-  /** What is going on: on a terminal redrawn in place, else a line when its first word changes. */
+  /** What is going on: without a terminal a line when its first words change. */
   phase(text: string): void;
+  /** What is drawn in place has changed. */
+  changed(): void;
   /** A line that stays, also where progress is not wanted. */
   always(text: string): void;
   /** Leaves the terminal as it was. May be repeated. */
   close(): void;
 }
 
-/** The screen for these streams. */
-export function screenFor(io: Io, quiet: boolean): Screen {
+/** The lines to be drawn in place at this moment, at most so many. */
+export type DrawLines = (most: number) => readonly string[];
+
+/** The screen for these streams. `lines`: what a terminal shows below the lines that stay. */
+export function screenFor(io: Io, quiet: boolean, lines: DrawLines): Screen {
   const write = (text: string) => void io.stderr.write(text);
-  if (quiet) return { line() {}, phase() {}, always: text => write(`${text}\n`), close() {} };
-  return io.terminal ? terminalScreen(write, io.columns) : plainScreen(write);
+  if (quiet) return { line() {}, phase() {}, changed() {}, always: text => write(`${text}\n`), close() {} };
+  return io.terminal ? terminalScreen(write, io, lines) : plainScreen(write);
 }
 
 /** Without a terminal a phase is said once: its first two words, whatever the counts. */
@@ -33,31 +38,55 @@ function plainScreen(write: (text: string) => void): Screen {
       if (!said.has(phase)) write(`${text}\n`);
       said.add(phase);
     },
+    changed() {},
     always: text => write(`${text}\n`),
     close() {},
   };
 }
 
-/** On a terminal the phase is the last line; other lines scroll above it. */
-function terminalScreen(write: (text: string) => void, columns: () => number): Screen {
-  let phase = "";
+/** Most lines that are drawn in place. */
+const MOST_LINES = 10;
+/** Changes are drawn together, after so many milliseconds: a log of thousands of lines does not flicker. */
+const GATHER = 50;
+/** Elapsed times are drawn anew so often. */
+const TICK = 500;
+
+/** On a terminal what goes on is drawn in the last lines; other lines scroll above them. */
+function terminalScreen(write: (text: string) => void, io: Io, lines: DrawLines): Screen {
+  let drawn = 0;
+  let waiting: string[] = [];
+  let timer: NodeJS.Timeout | undefined;
   let closed = false;
-  const clear = () => (phase === "" ? "" : "\r\x1b[K");
-  const draw = () => (phase === "" ? "" : fit(phase, columns()));
-  const line = (text: string) => write(`${clear()}${text}\n${draw()}`);
+  const clear = () => (drawn === 0 ? "" : `\r${drawn > 1 ? `\x1b[${drawn - 1}A` : ""}\x1b[J`);
+  const draw = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const stay = waiting.map(text => `${text}\n`).join("");
+    waiting = [];
+    const rows = closed ? [] : lines(Math.min(MOST_LINES, Math.max(1, io.rows() - 1)));
+    write(`${clear()}${stay}${rows.map(row => fit(row, io.columns())).join("\n")}`);
+    drawn = rows.length;
+  };
+  const changed = () => {
+    if (!closed) timer ??= setTimeout(draw, GATHER);
+  };
+  const line = (text: string) => {
+    waiting.push(text);
+    // Without bounds only as long as the loop is busy: whoever feeds us pauses between events.
+    if (closed || waiting.length >= 1_000) draw();
+    else changed();
+  };
+  const ticking = setInterval(changed, TICK);
   return {
     line,
-    phase(text) {
-      if (closed) return;
-      const before = clear();
-      phase = text;
-      write(`${before}${draw()}`);
-    },
+    phase() {},
+    changed,
     always: line,
     close() {
-      if (!closed) write(clear());
+      if (closed) return;
       closed = true;
-      phase = "";
+      clearInterval(ticking);
+      draw();
     },
   };
 }

@@ -8,7 +8,10 @@ export interface Ledger {
   uploaded(paths: number, bytes: number): void;
   downloaded(paths: number, bytes: number): void;
   /** The report as it stands; `end` is missing if the builder was not needed or never said. */
-  report(facts: Pick<BuildReport, "derivations" | "endpointId" | "buildId">, end?: ReportedEnd): BuildReport;
+  report(
+    facts: Pick<BuildReport, "installable" | "derivations" | "endpointId" | "buildId" | "inputPaths">,
+    end?: ReportedEnd,
+  ): BuildReport;
 }
 
 /** How the build ended, with the failed derivations' logs. */

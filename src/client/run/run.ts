@@ -6,6 +6,7 @@ import { cancelled, canGoOn, toFailure } from "../errors.ts";
 import type { BuildEvent } from "../events.ts";
 import { findHelper } from "../import/helper.ts";
 import { stateFolder } from "../paths.ts";
+import { describeInstallables } from "../plan/arguments.ts";
 import { findGoal, type Goal, makePlan } from "../plan/plan.ts";
 import type { BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
@@ -64,17 +65,17 @@ async function liveIn(store: Store, life: Life): Promise<BuildReport> {
   const links = request.outLink === undefined ? [] : resultLinks(goal.requested, request.outLink, cwd);
   for (const link of links) await checkLink(link);
   const upToDate = goal.targets.length === 0;
-  const milliseconds = ledger.report({ ...NOTHING, derivations: [] }).evaluateMilliseconds;
+  const milliseconds = ledger.report({ ...NOTHING, installable: "", derivations: [] }).evaluateMilliseconds;
   emit({ kind: "evaluated", derivations: goal.requested, upToDate, milliseconds });
   const report = upToDate
-    ? ledger.report({ ...NOTHING, derivations: goal.requested })
+    ? ledger.report({ ...NOTHING, installable: describeInstallables(request), derivations: goal.requested })
     : await buildRemotely(store, goal, life);
   await root(store, links, emit);
   emit({ kind: "summary", report });
   return report;
 }
 
-const NOTHING = { endpointId: undefined, buildId: undefined };
+const NOTHING = { endpointId: undefined, buildId: undefined, inputPaths: 0 };
 
 async function root(store: Store, links: readonly ResultLink[], emit: Life["emit"]): Promise<void> {
   for (const item of links) {
@@ -96,7 +97,10 @@ async function buildRemotely(store: Store, goal: Goal, life: Life): Promise<Buil
   if (job.build !== undefined) await job.notes.remove(job.build);
   const reported: ReportedEnd = { ...end, failed: failedDerivations(end, job.activities) };
   const { endpointId } = job.destination.peer;
-  const report = life.ledger.report({ derivations: goal.requested, endpointId, buildId: job.build }, reported);
+  const inputPaths = job.plan.inputs.length;
+  const installable = describeInstallables(life.request);
+  const facts = { installable, derivations: goal.requested, endpointId, buildId: job.build, inputPaths };
+  const report = life.ledger.report(facts, reported);
   const failure = failureOfEnd(end, report);
   if (failure === undefined) return report;
   life.emit({ kind: "summary", report });
