@@ -56,6 +56,6 @@ function codeOf({ outcome, reason }: BuildEnd): readonly [FailureCode, Who] {
       // Not by this command: that one ends before the result comes.
       return ["failed", "the builder"];
     default:
-      return ["build-failed", "nix"];
+      return reason === "cannot-build-here" ? ["failed", "the builder"] : ["build-failed", "nix"];
   }
 }

@@ -131,8 +131,21 @@ class Run {
     if (builderFault(error) !== undefined || !(error instanceof Failure) || error.who !== "nix") return brokenBy(error);
     // Nix refused the whole: before anything was built it lacks what the build needs, and no time was spent.
     const begun = this.#builtDrvs.size > 0;
-    const reason = begun ? Reason.UNSPECIFIED : Reason.CANNOT_BUILD_HERE;
-    return { outcome: BuildOutcome.FAILED, message: error.message, reason, refund: !begun };
+    if (begun) return { outcome: BuildOutcome.FAILED, message: error.message, refund: false };
+    return {
+      outcome: BuildOutcome.FAILED,
+      message: this.#refused(error),
+      reason: Reason.CANNOT_BUILD_HERE,
+      refund: true,
+    };
+  }
+
+  #refused({ message }: Failure): string {
+    const [first = ""] = message.split("\n");
+    // Nix speaks to whoever runs it here, with flags of its own.
+    if (!/unable to start any build/i.test(first)) return `the builder's Nix cannot build this: ${message}`;
+    const jobs = this.#parts.building.maxJobs === 0 ? "it builds nothing itself (max-jobs = 0), and " : "";
+    return `the builder's Nix cannot build this: ${jobs}no other machine takes it (builders)`;
   }
 }
 
