@@ -5,6 +5,7 @@ import type { BuildEvent } from "./events.ts";
 import { dialIroh } from "./iroh.ts";
 import { helperSocket } from "./paths.ts";
 import { runNix } from "./plan/nix-process.ts";
+import { chooseStore } from "./plan/store-choice.ts";
 import type { BuildRequest } from "./request.ts";
 import { createChannel } from "./run/channel.ts";
 import type { Surroundings } from "./run/job.ts";
@@ -12,7 +13,8 @@ import { runBuild } from "./run/run.ts";
 
 /** Builds on someone else's machine: evaluates here, sends what is missing, builds there, imports the outputs here. Starts at once. */
 export function build(request: BuildRequest): BuildRun {
-  const openStore: Surroundings["openStore"] = signal => openDaemon({ signal });
+  const openStore: Surroundings["openStore"] = async signal =>
+    openDaemon({ ...chooseStore(request.store, request.cwd ?? process.cwd())?.daemon, signal });
   const wait: Surroundings["wait"] = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal });
   return startBuild(request, {
     openStore,

@@ -4,6 +4,11 @@ import type { BuildTarget } from "./target.ts";
 export interface Evaluation {
   /** As for `nix build`; none means `.`, or with `file` or `expr` the whole of it. */
   readonly installables?: readonly string[] | undefined;
+  /**
+   * `--store`: a folder that holds a store of one's own, or how Nix calls a store on this machine. What is evaluated, valid already and imported is
+   * there. Default: the machine's store.
+   */
+  readonly store?: string | undefined;
   /** `-f`. Excludes `expr`. */
   readonly file?: string | undefined;
   /** `--expr`. */

@@ -58,6 +58,7 @@ function ways(key: string, group: string, user: string): string[] {
     "elsewhere, for the members of a group, as root:",
     `  mkdir -p /etc/drv-thru; echo '${key}' >> ${KEY_FILE}`,
     `  drv-thru helper serve --trusted-public-key-file ${KEY_FILE} --group ${group}`,
+    "or import into a store of your own, which needs none of this: the same command with --store ./DIR",
     "`nix run` of drv-thru installs no helper and changes no trust",
   ];
 }

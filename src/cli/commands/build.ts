@@ -46,6 +46,9 @@ export class BuildCommand extends DrvThruCommand {
     description: "N | streams over which outputs come, at most 16 count (default 1, which carries many paths)",
   });
 
+  store = Option.String("--store", {
+    description: "DIR|URI | evaluate and import in a store of your own, such as ./my-store: needs no trust",
+  });
   file = Option.String("-f,--file", { description: "FILE | evaluate this file; installables are attributes of it" });
   expr = Option.String("--expr", { description: "EXPR | evaluate this expression; installables are attributes of it" });
   impure = Option.Boolean("--impure", false, { description: "let the evaluation see the environment" });
@@ -112,6 +115,7 @@ export class BuildCommand extends DrvThruCommand {
   private evaluation(): Evaluation {
     return {
       installables: this.installables,
+      store: this.store,
       file: this.file,
       expr: this.expr,
       impure: this.impure,

@@ -1,5 +1,6 @@
 import { Failure } from "../../lib/failure.ts";
 import type { Evaluation } from "../request.ts";
+import { chooseStore } from "./store-choice.ts";
 
 /** An installable and the outputs chosen after its `^`. */
 export interface Installable {
@@ -39,6 +40,7 @@ export function evaluationArguments(
     (pairs ?? []).flatMap(pair => [flag, ...pair]);
   const one = (flag: string, on: boolean | undefined) => (on ? [flag] : []);
   const value = (flag: string, text: string | undefined) => (text === undefined ? [] : [flag, text]);
+  const store = chooseStore(request.store, request.cwd ?? process.cwd());
   return [
     "build",
     // Prints derivations and output paths without building. It also asks the substituters what they have, as every `nix build` does; to
@@ -48,6 +50,7 @@ export function evaluationArguments(
     "--no-link",
     "--extra-experimental-features",
     "nix-command flakes",
+    ...value("--store", store?.uri),
     ...value("--file", request.file),
     ...value("--expr", request.expr),
     ...one("--impure", request.impure),

@@ -16,6 +16,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface DaemonOptions {
   /** Its Unix socket. Default: what `env` says. */
   readonly socketPath?: string | undefined;
+  /** A store of this user's own, as `NIX_REMOTE` names it: a daemon is started for this conversation. Excludes `socketPath`. */
+  readonly ownStore?: string | undefined;
   /** Ends the attempt to connect; not what comes after it. */
   readonly signal?: AbortSignal | undefined;
   /** `NIX_REMOTE`, `NIX_DAEMON_SOCKET_PATH` and `NIX_STATE_DIR` are taken from here. Default: of this process. */
@@ -29,14 +31,19 @@ const PATIENCE = 30_000;
  * Connects to the Nix daemon and greets it. Where none listens and this user owns the store, as in a single-user installation, a daemon is started
  * for this conversation. Throws a `Failure` that says which socket, what happened there and what to do.
  */
-export async function openDaemon({ socketPath, signal, env = process.env }: DaemonOptions = {}): Promise<Store> {
-  const path = socketPath ?? daemonSocket(env);
+export async function openDaemon(options: DaemonOptions = {}): Promise<Store> {
+  const { socketPath, ownStore, signal, env = process.env } = options;
+  const path = ownStore ?? socketPath ?? daemonSocket(env);
   const deadline = AbortSignal.timeout(PATIENCE);
   const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
-  const { wire, silent, trust } = await connected(path, either, signal).catch(async (error): Promise<Connected> => {
-    if (socketPath || chosenSocket(env) || !absent(error) || !(await ownsStore(stateFolder(env)))) throw error;
-    return { ...ownDaemon(env), trust: "trusted" };
-  });
+  const own = (): Connected => ({ ...ownDaemon(env, ownStore), trust: "trusted" });
+  const reach = async () =>
+    connected(path, either, signal).catch(async error => {
+      if (socketPath || chosenSocket(env) || !absent(error) || !(await ownsStore(stateFolder(env)))) throw error;
+      return own();
+    });
+  if (signal?.aborted) throw cancelled(signal);
+  const { wire, silent, trust } = ownStore === undefined ? await reach() : own();
   const giveUp = () => wire.destroy(signal?.aborted ? cancelled(signal) : noAnswer(path));
   either.addEventListener("abort", giveUp);
   if (either.aborted) giveUp();
