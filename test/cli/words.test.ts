@@ -49,6 +49,18 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["build", "--ticket-file", ""], /--ticket-file names no file/],
   [["build", "--ticket", "a", "--ticket-file", "b"], /--ticket and --ticket-file exclude each other/],
   [["build", "--ticket", "a", "--server", "b"], /--ticket and --server exclude each other/],
+  [["build", "--ticket", "a", "--builder", "b"], /--ticket and --builder exclude each other/],
+  [["build", "--server", "ab".repeat(32), "--builder", "b"], /--builder and --server exclude each other/],
+  [["status", "--ticket-file", "a", "--builder", "b"], /--ticket-file and --builder exclude each other/],
+  [["build", "--builder", ""], /--builder names no builder/],
+  [
+    ["build", "--builder", "b", "--relay-url", "https://relay.example"],
+    /--relay-url says where --server is, and there is no --server/,
+  ],
+  [
+    ["build", "--ticket", "a", "--address", "192.0.2.7:1"],
+    /--address says where --server is, and there is no --server/,
+  ],
   [["build", "--relay-url", "https://relay.example"], /--relay-url says where --server is, and there is no --server/],
   [["build", "--server", "abc"], /--server "abc" is not an endpoint id/],
   [["build", "--server", "ab".repeat(32), "--address", "192.0.2.7"], /--address "192.0.2.7" is not IP:PORT/],

@@ -1,6 +1,10 @@
 import type { CommandClass } from "clipanion";
 import type { Io } from "../io.ts";
 import { BuildCommand } from "./build.ts";
+import { BuilderAddCommand } from "./builder-add.ts";
+import { BuilderListCommand } from "./builder-list.ts";
+import { BuilderRemoveCommand } from "./builder-remove.ts";
+import { BuilderShowCommand } from "./builder-show.ts";
 import { CompletionCommand } from "./completion.ts";
 import { HelperServeCommand } from "./helper-serve.ts";
 import { KeyShowCommand } from "./key-show.ts";
@@ -22,6 +26,10 @@ export const commands: readonly CommandClass<Io>[] = [
   TicketInspectCommand,
   TicketRevealCommand,
   TicketRevokeCommand,
+  BuilderListCommand,
+  BuilderAddCommand,
+  BuilderRemoveCommand,
+  BuilderShowCommand,
   KeyShowCommand,
   HelperServeCommand,
   CompletionCommand,
