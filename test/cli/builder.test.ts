@@ -92,8 +92,11 @@ for (const [flags, error] of wrong) {
 }
 
 test("--builder with a name that nobody knows is wrong usage, before Nix is asked anything", async t => {
-  const { type } = user(t);
+  const { file, type } = user(t);
   await type("builder", "add", "lev", "--endpoint-id", id);
+  // The library reads the process's own environment.
+  process.env["DRV_THRU_BUILDERS_CONFIG"] = file;
+  t.after(() => delete process.env["DRV_THRU_BUILDERS_CONFIG"]);
   for (const command of [["build", "x"], ["status"]]) {
     const typed = await type(...command, "--builder", "leviathan");
     assert.equal(typed.code, 2);
