@@ -1,4 +1,5 @@
 import { checkOptions } from "./check.ts";
+import { chosenIroh } from "./choice.ts";
 import type { Endpoint, EndpointOptions } from "./interface.ts";
 
 export type {
@@ -16,6 +17,11 @@ export type {
  */
 export async function makeEndpoint(options: EndpointOptions): Promise<Endpoint> {
   const checked = checkOptions(options);
+  const { addon } = chosenIroh();
+  if (addon !== undefined) {
+    const { bindAddon } = await import("./native/endpoint.ts");
+    return bindAddon(addon, checked);
+  }
   const { bindNumber0 } = await import("./number0/endpoint.ts");
   return bindNumber0(checked);
 }

@@ -69,6 +69,8 @@ export interface IrohSession extends Session {
   /** The protocol that both sides agreed on. */
   readonly alpn: string;
   path(): SessionPath;
+  /** Calls `listener` after each change of the path's kind or address. Returns what ends that. */
+  watchPath(listener: (path: SessionPath) => void): () => void;
   statistics(): SessionStatistics;
 }
 

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { type EndpointId, parseId } from "../../src/lib/ids.ts";
+import type { BindingName } from "./bindings.ts";
 import type { RemoteNews } from "./remote-protocol.ts";
 
 /** A process of its own with an endpoint. */
@@ -10,9 +11,10 @@ export interface ForkedPeer {
   readonly address: { readonly id: EndpointId; readonly addresses: readonly string[] };
 }
 
-/** Starts a program of this folder; resolves when its endpoint listens. It ends when its channel to this process does. */
-export async function forkPeer(program: string): Promise<ForkedPeer> {
-  const child = fork(join(import.meta.dirname, program), { serialization: "advanced" });
+/** Starts a program of this folder with an implementation of Iroh; resolves when its endpoint listens. It ends when its channel to this process does. */
+export async function forkPeer(program: string, binding: BindingName): Promise<ForkedPeer> {
+  const env = { ...process.env, DRV_THRU_IROH: binding };
+  const child = fork(join(import.meta.dirname, program), { serialization: "advanced", env });
   const [news] = (await once(child, "message")) as [RemoteNews];
   const id = news.news === "endpoint" ? parseId<EndpointId>(news.id) : undefined;
   if (news.news !== "endpoint" || id === undefined) throw new Error(`${program} did not say where it is`);

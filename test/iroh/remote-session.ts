@@ -7,6 +7,7 @@ import {
   StreamError,
   type WriteHalf,
 } from "../../src/lib/stream.ts";
+import type { BindingName } from "./bindings.ts";
 import { endPeer, type ForkedPeer, forkPeer } from "./fork-peer.ts";
 import type { RemoteAnswer, RemoteCall, RemoteNews } from "./remote-protocol.ts";
 
@@ -28,8 +29,8 @@ export class RemotePeer {
   }
 
   /** Starts the process; resolves when it listens. */
-  static async start(): Promise<{ peer: RemotePeer; address: ForkedPeer["address"] }> {
-    const { child, address } = await forkPeer("remote-peer.ts");
+  static async start(binding: BindingName): Promise<{ peer: RemotePeer; address: ForkedPeer["address"] }> {
+    const { child, address } = await forkPeer("remote-peer.ts", binding);
     return { peer: new RemotePeer(child), address };
   }
 
@@ -44,6 +45,11 @@ export class RemotePeer {
     const { promise, resolve } = Promise.withResolvers<RemoteSession>();
     this.#waiting.push(resolve);
     return promise;
+  }
+
+  /** Stops the process where it is: it neither reads nor answers. */
+  freeze(): void {
+    this.#child.kill("SIGSTOP");
   }
 
   /** Ends the process without a word to anyone. */

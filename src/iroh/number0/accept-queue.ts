@@ -1,6 +1,6 @@
 import type { Connection, Endpoint, Incoming } from "@number0/iroh/index.js";
+import { settledWithin } from "../within.ts";
 import { streamError } from "./errors.ts";
-import { settledWithin } from "./within.ts";
 
 /** Handshakes at once; one more peer is refused. */
 const handshakeLimit = 64;

@@ -1,23 +1,14 @@
-import type { Connection, Endpoint as Native } from "@number0/iroh/index.js";
-import { Failure } from "../../lib/failure.ts";
-import { type EndpointId, parseId } from "../../lib/ids.ts";
-import { parseBind } from "../address.ts";
-import { type CheckedOptions, checkPeer } from "../check.ts";
-import type { ConnectOptions, Endpoint, EndpointAddresses, IrohSession, PeerAddress } from "../interface.ts";
+import type { Connection, EndpointAddr, Endpoint as Native } from "@number0/iroh/index.js";
+import { BoundEndpoint } from "../bound-endpoint.ts";
+import type { CheckedOptions } from "../check.ts";
+import type { Endpoint, PeerAddress } from "../interface.ts";
+import type { ConnectProblem, RawConnecting, RawConnection, RawEndpoint } from "../raw.ts";
 import { AcceptQueue } from "./accept-queue.ts";
 import { bindNative } from "./bind.ts";
 import { type Binding, loadBinding } from "./binding.ts";
 import { type ByteConverter, byteConverter } from "./bytes.ts";
-import { connectNative } from "./connect.ts";
-import { NativeSession } from "./session.ts";
-import { settledWithin } from "./within.ts";
-
-/** Milliseconds for the native endpoint to say goodbye to its peers, and to go where it never met one. */
-const closeLimit = 3000;
-const closeLimitAlone = 100;
-
-/** Every endpoint that is not closed: one that is collected kills its connections, and their peers wait 35 s. */
-const alive = new Set<NumberZeroEndpoint>();
+import { NumberZeroConnection } from "./connection.ts";
+import { BadAddress, connectProblem } from "./errors.ts";
 
 /** Binds an endpoint of @number0/iroh. */
 export async function bindNumber0(options: CheckedOptions): Promise<Endpoint> {
@@ -25,7 +16,7 @@ export async function bindNumber0(options: CheckedOptions): Promise<Endpoint> {
   const bytes = byteConverter(binding);
   const native = await bindNative(binding, bytes, options);
   for (const address of options.externalAddresses) await native.addExternalAddr(address);
-  return new NumberZeroEndpoint({ binding, bytes, native, options });
+  return new BoundEndpoint(new NumberZeroEndpoint({ binding, bytes, native, options }), options);
 }
 
 interface Parts {
@@ -35,99 +26,89 @@ interface Parts {
   readonly options: CheckedOptions;
 }
 
-class NumberZeroEndpoint implements Endpoint {
-  readonly id: EndpointId;
-  readonly boundPorts: readonly number[];
+class NumberZeroEndpoint implements RawEndpoint {
+  readonly id: string;
   readonly #parts: Parts;
-  readonly #sessions = new Set<NativeSession>();
-  readonly #accepts: AcceptQueue<NativeSession>;
+  readonly #accepts: AcceptQueue<RawConnection>;
   #accepted = 0;
-  #metPeers = false;
-  #closing: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     const { native, options } = parts;
     this.#parts = parts;
-    this.id = endpointId(native.id());
-    this.boundPorts = boundPorts(native, options);
+    this.id = native.id().toString();
     this.#accepts = new AcceptQueue(
       native,
       () => this.#accepted < options.limits.sessions,
-      connection => this.#acceptedSession(connection),
+      connection => this.#acceptedConnection(connection),
     );
-    alive.add(this);
   }
 
-  async connect(peer: PeerAddress, alpn: string, options: ConnectOptions = {}): Promise<IrohSession> {
-    checkPeer(peer);
+  bound(): readonly string[] {
+    return this.#parts.native.boundSockets();
+  }
+
+  direct(): readonly string[] {
+    return this.#parts.native.addr().directAddresses();
+  }
+
+  relayUrl(): string | undefined {
+    return this.#parts.native.addr().relayUrl() ?? undefined;
+  }
+
+  connect(peer: PeerAddress, alpn: string): RawConnecting {
     const { binding, bytes, native } = this.#parts;
-    if (this.#closing !== undefined)
-      throw new Failure("failed", "this machine", "this endpoint is closed", { reason: "closed" });
-    return this.#session(await connectNative({ binding, bytes, endpoint: native }, peer, alpn, options));
+    let late = false;
+    const attempt = async () => {
+      const connection = await native.connect(
+        nativeAddress(binding, peer),
+        bytes.toNativeCopy(Buffer.from(alpn, "latin1")),
+      );
+      if (late) connection.close(0n, []);
+      return this.#connection(connection);
+    };
+    const giveUp = () => {
+      late = true;
+    };
+    return { connection: attempt(), giveUp };
   }
 
-  accept(): Promise<IrohSession | undefined> {
+  connectProblem(error: unknown): ConnectProblem {
+    return connectProblem(error);
+  }
+
+  accept(): Promise<RawConnection | undefined> {
     return this.#accepts.next();
   }
 
-  addresses(): EndpointAddresses {
-    const { native, options } = this.#parts;
-    const address = native.addr();
-    // The binding lists those named by hand only after a while.
-    const found = address.directAddresses().filter(text => wasAskedFor(text, options));
-    const direct = new Set([...options.externalAddresses, ...found]);
-    return { direct: [...direct], relayUrl: address.relayUrl() ?? undefined };
+  endAccepts(): void {
+    this.#accepts.end();
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#parts.native.close();
   }
 
-  async #close(): Promise<void> {
-    this.#accepts.end();
-    await Promise.all([...this.#sessions].map(session => session.close()));
-    // An attempt to connect that is still under way would hold it up for 3 s.
-    await settledWithin(this.#metPeers ? closeLimit : closeLimitAlone, this.#parts.native.close());
-    alive.delete(this);
-  }
-
-  #acceptedSession(connection: Connection): NativeSession {
-    const session = this.#session(connection);
+  #acceptedConnection(native: Connection): RawConnection {
+    const connection = this.#connection(native);
     this.#accepted += 1;
-    session.closed.then(() => {
+    connection.closed.then(() => {
       this.#accepted -= 1;
     });
-    return session;
+    return connection;
   }
 
-  #session(connection: Connection): NativeSession {
+  #connection(connection: Connection): RawConnection {
     const { bytes, options } = this.#parts;
-    const peer = endpointId(connection.remoteId());
-    const session = new NativeSession({ connection, local: this.id, peer, limits: options.limits, bytes });
-    this.#metPeers = true;
-    this.#sessions.add(session);
-    session.closed.then(() => this.#sessions.delete(session));
-    return session;
+    return new NumberZeroConnection(connection, options.limits, bytes);
   }
 }
 
-function endpointId(native: { toString(): string }): EndpointId {
-  const id = parseId<EndpointId>(native.toString());
-  if (id === undefined)
-    throw new Failure("failed", "this machine", `the Iroh binding gave the odd id ${native.toString()}`);
-  return id;
-}
-
-/** Whether an address is not just the loopback that keeps the other IP family closed (see `bindNative`). */
-function wasAskedFor(text: string, { bind }: CheckedOptions): boolean {
-  const family = parseBind(text)?.family;
-  return !/^(127\.|\[::1\])/.test(text) || bind.length === 0 || bind.some(address => address.family === family);
-}
-
-/** Ports of the addresses that were asked for; what was bound beside them for safety is nobody's business. */
-function boundPorts(native: Native, { bind }: CheckedOptions): number[] {
-  const bound = native.boundSockets().flatMap(text => parseBind(text) ?? []);
-  if (bind.length === 0) return bound.map(({ port }) => port);
-  return bind.flatMap(({ family }) => bound.find(address => address.family === family)?.port ?? []);
+/** The binding takes one relay: the first, which is the peer's home. */
+function nativeAddress({ EndpointAddr, EndpointId }: Binding, peer: PeerAddress): EndpointAddr {
+  const { id, relayUrls, addresses } = peer;
+  try {
+    return new EndpointAddr(EndpointId.fromString(id), relayUrls?.[0], [...(addresses ?? [])]);
+  } catch (cause) {
+    throw new BadAddress("the binding refuses the address", { cause });
+  }
 }

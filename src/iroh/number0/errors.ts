@@ -1,7 +1,10 @@
 import { type SessionEnd, StreamError } from "../../lib/stream.ts";
+import type { ConnectProblem } from "../raw.ts";
 
-/** Why a connection attempt failed, told from the binding's text. */
-export type ConnectProblem = "wrong-endpoint" | "no-common-protocol" | "own-id" | "no-address" | "closed" | "no-answer";
+/** An address that the binding refuses: its texts were checked, so it is the id that is no key. */
+export class BadAddress extends Error {
+  override name = "BadAddress";
+}
 
 /** The binding's errors are Rust's debug texts: the first line is what happened, the rest where. */
 function firstLine(error: unknown): string {
@@ -40,6 +43,7 @@ export function sessionEnd(text: string): SessionEnd {
 
 /** Why no connection came about. Here the cause stands below the first line, so all of the text is looked at. */
 export function connectProblem(error: unknown): ConnectProblem {
+  if (error instanceof BadAddress) return "bad-address";
   const text = error instanceof Error ? error.message : "";
   if (text.includes("error 120:")) return "no-common-protocol";
   if (text.includes("error 48:")) return "wrong-endpoint";

@@ -82,7 +82,8 @@ export function streaming(name: string, make: MakeEndpoint): void {
   test(`${name}: a writer waits while nobody reads, and goes on when somebody does`, async () => {
     await using both = await pair(make);
     const { near, far } = await streams(both);
-    const sent = pattern(4 * 1024 * 1024);
+    // More than any binding lets a peer send ahead.
+    const sent = pattern(10 * 1024 * 1024);
     let written = false;
     const writing = near
       .write(sent)

@@ -1,41 +1,38 @@
-import type { RecvStream } from "@number0/iroh/index.js";
-import type { ReadHalf, StreamError } from "../../lib/stream.ts";
-import { type ByteConverter, pieceBytes } from "./bytes.ts";
-import { streamError } from "./errors.ts";
+import type { ReadHalf, StreamError } from "../lib/stream.ts";
+import type { RawRecv } from "./raw.ts";
 
 /** What a half asks of its session. */
 export interface HalfOwner {
-  readonly bytes: ByteConverter;
   /** Translates an error, knowing how the session ended. */
   translate(error: unknown): StreamError;
   /** Is told of what must reach the peer before the session closes. Never rejects. */
   delivering(delivery: Promise<void>): void;
 }
 
-/** The reading half of a native stream. */
-export class NativeReadHalf implements ReadHalf {
-  readonly #native: RecvStream;
+/** The reading half of a binding's stream. */
+export class CarriedReadHalf implements ReadHalf {
+  readonly #raw: RawRecv;
   readonly #owner: HalfOwner;
   readonly #ended: () => void;
   #error: StreamError | undefined;
   #done = false;
   #waiting: PromiseWithResolvers<Uint8Array | undefined> | undefined;
 
-  constructor(native: RecvStream, owner: HalfOwner, ended: () => void) {
-    this.#native = native;
+  constructor(raw: RawRecv, owner: HalfOwner, ended: () => void) {
+    this.#raw = raw;
     this.#owner = owner;
     this.#ended = ended;
   }
 
   read(): Promise<Uint8Array | undefined> {
-    // The native stream reports its end or its reset once and looks like a clean end ever after: the first answer stands.
+    // A binding may report the end or a reset once and look like a clean end ever after: the first answer stands.
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#done) return Promise.resolve(undefined);
     if (this.#waiting !== undefined) return Promise.reject(new Error("a read of this stream is already under way"));
     const waiting = Promise.withResolvers<Uint8Array | undefined>();
     this.#waiting = waiting;
-    this.#native.read(pieceBytes).then(
-      native => this.#arrived(native),
+    this.#raw.read().then(
+      bytes => this.#arrived(bytes),
       error => this.#broke(error),
     );
     return waiting.promise;
@@ -44,19 +41,18 @@ export class NativeReadHalf implements ReadHalf {
   stop(code: number): void {
     if (this.#done || this.#error !== undefined) return;
     this.#settle();
-    // The native call waits for a pending read, so nobody waits for it; it fails only where the stream has ended already.
-    this.#native.stop(BigInt(code)).catch(streamError);
+    this.#raw.stop(code);
   }
 
-  #arrived(native: number[]): void {
+  #arrived(bytes: Uint8Array | undefined): void {
     if (this.#done) return;
-    if (native.length === 0) {
+    if (bytes === undefined) {
       this.#settle();
       return;
     }
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.resolve(this.#owner.bytes.fromNative(native));
+    waiting?.resolve(bytes);
   }
 
   #broke(error: unknown): void {

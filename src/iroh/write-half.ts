@@ -1,12 +1,10 @@
-import type { SendStream } from "@number0/iroh/index.js";
-import { StreamError, type WriteHalf } from "../../lib/stream.ts";
-import { pieceBytes } from "./bytes.ts";
-import { streamError } from "./errors.ts";
+import { StreamError, type WriteHalf } from "../lib/stream.ts";
+import type { RawSend } from "./raw.ts";
 import type { HalfOwner } from "./read-half.ts";
 
-/** The writing half of a native stream. */
-export class NativeWriteHalf implements WriteHalf {
-  readonly #native: SendStream;
+/** The writing half of a binding's stream. */
+export class CarriedWriteHalf implements WriteHalf {
+  readonly #raw: RawSend;
   readonly #owner: HalfOwner;
   readonly #ended: () => void;
   readonly #waiting = new Set<(error: StreamError) => void>();
@@ -15,15 +13,15 @@ export class NativeWriteHalf implements WriteHalf {
   #finishing: Promise<void> | undefined;
   #finished = false;
 
-  constructor(native: SendStream, owner: HalfOwner, ended: () => void) {
-    this.#native = native;
+  constructor(raw: RawSend, owner: HalfOwner, ended: () => void) {
+    this.#raw = raw;
     this.#owner = owner;
     this.#ended = ended;
   }
 
   write(bytes: Uint8Array): Promise<void> {
     if (this.#finishing !== undefined) return Promise.reject(new StreamError("closed", 0, "the stream is finished"));
-    return this.#inOrder(() => this.#send(bytes));
+    return this.#inOrder(() => this.#raw.write(bytes));
   }
 
   finish(): Promise<void> {
@@ -37,11 +35,10 @@ export class NativeWriteHalf implements WriteHalf {
   reset(code: number): void {
     if (this.#error !== undefined || this.#finished) return;
     this.#fail(new StreamError("closed", 0, "this side gave up sending"));
-    // The native call waits for a pending write, so nobody waits for it; it fails only where the stream has ended already.
-    this.#native.reset(BigInt(code)).catch(streamError);
+    this.#raw.reset(code);
   }
 
-  /** One native call at a time, and a promise that a reset ends although the native call goes on. */
+  /** One call of the binding at a time, and a promise that a reset ends although the binding's call goes on. */
   #inOrder(step: () => Promise<void>): Promise<void> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -60,16 +57,9 @@ export class NativeWriteHalf implements WriteHalf {
     return promise;
   }
 
-  async #send(bytes: Uint8Array): Promise<void> {
-    for (let start = 0; start < bytes.length; start += pieceBytes) {
-      if (this.#error !== undefined) throw this.#error;
-      await this.#native.writeAll(this.#owner.bytes.toNative(bytes.subarray(start, start + pieceBytes)));
-    }
-  }
-
   async #finish(): Promise<void> {
     if (this.#error !== undefined) throw this.#error;
-    await this.#native.finish();
+    await this.#raw.finish();
     this.#finished = true;
     this.#ended();
   }
@@ -78,10 +68,9 @@ export class NativeWriteHalf implements WriteHalf {
   async #delivery(finishing: Promise<void>): Promise<void> {
     try {
       await finishing;
-      await this.#native.stopped();
-    } catch (error) {
+      await this.#raw.delivered();
+    } catch {
       // Whoever finished has heard of it already, or closes the session for this very reason.
-      streamError(error);
     }
   }
 

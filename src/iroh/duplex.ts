@@ -1,16 +1,16 @@
-import type { BiStream } from "@number0/iroh/index.js";
-import type { Duplex } from "../../lib/stream.ts";
-import { type HalfOwner, NativeReadHalf } from "./read-half.ts";
-import { NativeWriteHalf } from "./write-half.ts";
+import type { Duplex } from "../lib/stream.ts";
+import type { RawStream } from "./raw.ts";
+import { CarriedReadHalf, type HalfOwner } from "./read-half.ts";
+import { CarriedWriteHalf } from "./write-half.ts";
 
-/** A native bidirectional stream. */
-export class NativeDuplex implements Duplex {
+/** A bidirectional stream of a binding. */
+export class CarriedDuplex implements Duplex {
   readonly closed: Promise<void>;
-  readonly #reader: NativeReadHalf;
-  readonly #writer: NativeWriteHalf;
+  readonly #reader: CarriedReadHalf;
+  readonly #writer: CarriedWriteHalf;
   readonly #close: () => void;
 
-  constructor(native: BiStream, owner: HalfOwner, ended: () => void) {
+  constructor({ send, recv }: RawStream, owner: HalfOwner, ended: () => void) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#close = resolve;
@@ -21,8 +21,8 @@ export class NativeDuplex implements Duplex {
       resolve();
       ended();
     };
-    this.#reader = new NativeReadHalf(native.recv, owner, halfEnded);
-    this.#writer = new NativeWriteHalf(native.send, owner, halfEnded);
+    this.#reader = new CarriedReadHalf(recv, owner, halfEnded);
+    this.#writer = new CarriedWriteHalf(send, owner, halfEnded);
   }
 
   read(): Promise<Uint8Array | undefined> {

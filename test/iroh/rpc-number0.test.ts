@@ -1,0 +1,4 @@
+import { same } from "./bindings.ts";
+import { rpcBetween } from "./rpc.ts";
+
+rpcBetween(same.number0);

@@ -1,0 +1,4 @@
+import { same } from "./bindings.ts";
+import { twoProcesses } from "./two-processes.ts";
+
+twoProcesses(same.number0);
