@@ -1,4 +1,4 @@
-import type { BuildReport, PlannedDerivation } from "./report.ts";
+import type { BuildOutcome, BuildReport, FailedDerivation, PlannedDerivation } from "./report.ts";
 
 /** How far a transfer has come. Bytes are bytes of NAR, as the paths unpack. */
 export interface TransferProgress {
@@ -67,6 +67,8 @@ export type BuildEvent =
       readonly running: number;
       readonly failed: number;
     }
+  /** Nothing more is built; outputs may still come. */
+  | { readonly kind: "ended"; readonly outcome: BuildOutcome; readonly failed: readonly FailedDerivation[] }
   /** An output is valid on the builder; its download begins. */
   | { readonly kind: "output-ready"; readonly drvPath: string; readonly name: string; readonly path: string }
   /** Outputs come down; at most about ten a second. */

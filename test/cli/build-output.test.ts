@@ -44,7 +44,7 @@ const EVENTS: BuildEvent[] = [
   { kind: "progress", done: 1, expected: 1, running: 0, failed: 0 },
   { kind: "warning", text: "something to know" },
 ];
-const OPTIONS = { quiet: false, verbose: false, nameDerivations: false, json: false };
+const OPTIONS = { quiet: false, verbose: false, nameDerivations: false, json: false, nom: false };
 
 function played(events: BuildEvent[], end: BuildReport | BuildFailure): BuildRun {
   const result = end instanceof BuildFailure ? Promise.reject(end) : Promise.resolve(end);

@@ -16,6 +16,7 @@ export function testIo(
     terminal?: boolean;
     rows?: number;
     columns?: number;
+    screen?: number;
     cwd?: string;
   } = {},
 ): TestIo {
@@ -25,7 +26,7 @@ export function testIo(
     io: {
       stdin: Readable.from(given.stdin === undefined ? [] : [Buffer.from(given.stdin)]),
       stdout: out.stream,
-      stderr: err.stream,
+      stderr: given.screen === undefined ? err.stream : Object.assign(err.stream, { fd: given.screen }),
       env: given.env ?? {},
       colorDepth: 1,
       cwd: given.cwd ?? "/",

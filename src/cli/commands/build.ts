@@ -78,6 +78,9 @@ export class BuildCommand extends DrvThruCommand {
   printBuildLogs = Option.Boolean("-L,--print-build-logs", false, {
     description: "name the derivation in front of log lines",
   });
+  noNom = Option.Boolean("--no-nom", false, {
+    description: "draw the build ourselves, also where nom is installed",
+  });
   quiet = Option.Boolean("--quiet", false, { description: "no progress and no log lines" });
   verbose = Option.Boolean("-v,--verbose", false, { description: "say more: connection, transfers, each derivation" });
   json = Option.Boolean("--json", false, { description: "print the outputs as JSON, as nix build does" });
@@ -89,6 +92,7 @@ export class BuildCommand extends DrvThruCommand {
       quiet: this.quiet,
       verbose: this.verbose,
       nameDerivations: this.printBuildLogs,
+      nom: !this.noNom && !this.json,
       json: this.json,
     });
   }

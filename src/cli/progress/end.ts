@@ -32,10 +32,10 @@ export function summaryLines(report: BuildReport, builder?: string): string[] {
   return [`${subject(report)} ${OUTCOMES[report.outcome]} on ${where}`, ...formatColumns(rows, "  ").split("\n")];
 }
 
-/** What was asked for; of an expression the names of its derivations say more. */
+/** What was asked for; of an expression or a file the names of the derivations say more. */
 function subject({ installable, derivations }: BuildReport): string {
   const names = derivations.map(({ drvPath }) => nameOf(drvPath)).join(" ");
-  return installable === "" || installable.startsWith("--expr") ? names : installable;
+  return installable === "" || /^(--expr|-f) /.test(installable) ? names : installable;
 }
 
 function plural(count: number, noun: string): string {

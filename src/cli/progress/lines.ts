@@ -68,6 +68,7 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       return more(`imported ${event.path}`);
     case "linked":
       return more(`linked ${event.link} -> ${event.path}`);
+    case "ended":
     case "warning":
     case "summary":
       return NOTHING;

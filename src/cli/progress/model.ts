@@ -30,6 +30,7 @@ export class ProgressModel {
       case "connecting":
         this.#begin(event.attempt === 1 ? "connecting" : `connecting, attempt ${event.attempt}`, now);
         break;
+      case "connected":
       case "missing":
         this.#begin("preparing", now);
         break;
@@ -43,6 +44,9 @@ export class ProgressModel {
       case "started":
         this.#begin("building", now);
         this.#building = true;
+        break;
+      case "ended":
+        this.#begin("finishing", now);
         break;
       case "download":
         this.#download.take(event, now);

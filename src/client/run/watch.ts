@@ -10,6 +10,7 @@ import { guardStall } from "../transfer/stall.ts";
 import { malformed, toNumber, toOutcome } from "../wire.ts";
 import type { Activities } from "./activities.ts";
 import type { BuildEnd } from "./build-end.ts";
+import { failedDerivations } from "./end.ts";
 import type { Job } from "./job.ts";
 
 /** Follows a build from the last event that was seen to its result. `onOutput` hears of each output that can be fetched. */
@@ -34,7 +35,9 @@ export async function watchBuild(
         if (event.seq !== job.lastSeq + 1n) throw malformed("events with a gap");
         job.lastSeq = event.seq;
         job.end = tell(job, event, onOutput);
-        if (job.end !== undefined) return job.end;
+        if (job.end === undefined) continue;
+        job.emit({ kind: "ended", outcome: job.end.outcome, failed: failedDerivations(job.end, job.activities) });
+        return job.end;
       }
     }
   } finally {
