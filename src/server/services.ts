@@ -125,7 +125,10 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))
       .service(Upload, uploadService(upload))
-      .service(Cache, cacheService(builds, { closures, cache, downloads, going, kept, log }))
+      .service(
+        Cache,
+        cacheService(builds, { closures, cache, downloads, going, keepAlive: limits.keepAlive, kept, log }),
+      )
       .service(Status, statusService(status));
     more(router);
     return router.handlers;

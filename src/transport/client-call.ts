@@ -21,6 +21,8 @@ export class ClientCall {
   #duplex: Duplex | undefined;
   #uploading = true;
   #over = false;
+  /** Why it was given up, also while nobody waited for it. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     session: Session,
@@ -58,6 +60,7 @@ export class ClientCall {
   fail(reason: unknown): unknown {
     const error = toConnectError(reason);
     if (this.#over) return error;
+    this.#failure = { error };
     this.#end();
     const code = codeOfError(error);
     // The control stream is what surely gets through: a reset may wait behind a write that the peer's flow control blocks.
@@ -99,6 +102,7 @@ export class ClientCall {
   #body(reader: CallReader, trailer: Headers): AsyncIterator<Uint8Array> {
     return {
       next: async () => {
+        if (this.#failure !== undefined) throw this.#failure.error;
         try {
           const value = this.#over ? undefined : await this.#interrupt.wait(reader.data());
           if (value !== undefined) return { done: false, value };

@@ -1,15 +1,24 @@
 import { zstdDecompressSync } from "node:zlib";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { Cache, CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
+import type {
+  Cache,
+  CacheFetchItem,
+  CacheFetchPartSchema,
+  CacheFetchResponseSchema,
+} from "../../gen/drvthru/v1/cache_pb.js";
 import { Codec, Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
 import type { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import { infoFromWire, infoToWire } from "../../src/client/transfer/path-info.ts";
 import { closure } from "../../src/nix/daemon/closure.ts";
+import { sha256 } from "../../src/nix/hash.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import { parseStorePath, type StorePath } from "../../src/nix/store-path.ts";
 import type { MadePath } from "../fakes/make-path.ts";
 import type { FakeNix } from "../fakes/nix.ts";
+
+/** A message of a fetch. */
+export type FetchResponse = MessageInitShape<typeof CacheFetchResponseSchema>;
 
 /** What a fake builder's transfers work with, and what a test may twist. */
 export interface Transfers {
@@ -21,6 +30,12 @@ export interface Transfers {
   readonly fileOf: (nar: Uint8Array) => Uint8Array;
   readonly tell: (infos: PathInfo[]) => PathInfo[];
   readonly bytesOf: (path: MadePath) => Uint8Array;
+  /** What was asked for, and from where on it was sent. */
+  readonly asked: { readonly path: string; readonly offset: number; readonly from: number }[];
+  /** What the client says it has. */
+  readonly fetched: string[];
+  /** Sends a piece. */
+  readonly send: (part: MessageInitShape<typeof CacheFetchPartSchema>) => AsyncIterable<FetchResponse>;
   /** Hears of each call, and may throw. */
   called(name: string): void;
 }
@@ -69,13 +84,16 @@ export function uploadOf(builder: Transfers): Partial<ServiceImpl<typeof Upload>
 /** Tells closures and sends their bytes. */
 export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> {
   const { nix } = builder;
-  const parts = (path: string): MessageInitShape<typeof CacheFetchPartSchema>[] => {
+  const parts = ({ path, offset, prefixHash }: CacheFetchItem): MessageInitShape<typeof CacheFetchPartSchema>[] => {
     const found = nix.valid.get(parseStorePath(path) as StorePath);
     if (found === undefined) throw refusal(Reason.MALFORMED, "no such path");
-    const bytes = builder.bytesOf(found);
+    const file = builder.fileOf(builder.bytesOf(found));
+    const same = sha256(file.subarray(0, Number(offset))) === Buffer.from(prefixHash).toString("hex");
+    const from = same ? Number(offset) : 0;
+    builder.asked.push({ path, offset: Number(offset), from });
     return [
-      { part: { case: "begin", value: { path } } },
-      ...slices(builder.fileOf(bytes)).map(value => ({ part: { case: "data", value } }) as const),
+      { part: { case: "begin", value: { path, offset: BigInt(from) } } },
+      ...slices(file.subarray(from)).map(value => ({ part: { case: "data", value } }) as const),
       { part: { case: "end", value: {} } },
     ];
   };
@@ -87,7 +105,14 @@ export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> 
     },
     async *fetch(requests) {
       builder.called("fetch");
-      for await (const { items } of requests) for (const { path } of items) yield { parts: parts(path) };
+      for await (const { items } of requests) {
+        for (const item of items) for (const part of parts(item)) yield* builder.send(part);
+      }
+    },
+    fetched: ({ output }) => {
+      builder.called("fetched");
+      builder.fetched.push(output);
+      return {};
     },
   };
 }

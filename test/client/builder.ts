@@ -27,7 +27,7 @@ import { serveSession } from "../../src/transport/server.ts";
 import type { MadePath } from "../fakes/make-path.ts";
 import { type MemoryPair, memoryPair } from "../fakes/memory-session.ts";
 import { FakeNix } from "../fakes/nix.ts";
-import { cacheOf, refusal, uploadOf } from "./builder-transfers.ts";
+import { cacheOf, refusal, type Transfers, uploadOf } from "./builder-transfers.ts";
 
 type EventInit = NonNullable<MessageInitShape<typeof BuildEventSchema>["event"]>;
 
@@ -65,6 +65,12 @@ export class FakeBuilder {
   tell: (infos: PathInfo[]) => PathInfo[] = infos => infos.map(info => this.signed(info));
   /** The bytes that `Fetch` sends; by default the truth. */
   bytesOf: (path: MadePath) => Uint8Array = path => path.nar;
+  readonly asked: { path: string; offset: number; from: number }[] = [];
+  readonly fetched: string[] = [];
+  /** Sends a piece of a fetch; by default at once. */
+  send: Transfers["send"] = async function* (part) {
+    yield { parts: [part] };
+  };
   /** The file that a NAR is sent as; by default compressed. */
   fileOf: (nar: Uint8Array) => Uint8Array = nar => zstdCompressSync(nar);
 

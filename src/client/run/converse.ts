@@ -1,14 +1,13 @@
 import { BuildState } from "../../../gen/drvthru/v1/build_pb.js";
 import { type BuildId, idToBytes } from "../../lib/ids.ts";
-import type { StorePath } from "../../nix/store-path.ts";
 import type { Connection } from "../connection/connection.ts";
+import { toFailure } from "../errors.ts";
 import { refuseForeignSystems } from "../plan/refuse.ts";
 import { createMeter } from "../transfer/meter.ts";
 import { findMissing } from "../transfer/missing.ts";
 import { putPaths } from "../transfer/put.ts";
 import type { BuildEnd } from "./build-end.ts";
-import { createChannel } from "./channel.ts";
-import { importOutput } from "./import.ts";
+import { Downloads, notNeeded } from "./downloads.ts";
 import type { Job } from "./job.ts";
 import { openBuild } from "./open.ts";
 import { watchBuild } from "./watch.ts";
@@ -46,48 +45,36 @@ async function sendAndStart(job: Job, build: BuildId, { services, principal }: C
   await services.build.start({ buildId: idToBytes(build) }, { timeoutMs: 60_000, signal });
 }
 
-/** Watches, and fetches each output as soon as it is there. The first failure of either ends both. */
+/** Watches, and fetches each output as soon as it is there. The first failure of either ends the watch; the downloads outlive the connection. */
 async function followAndFetch(job: Job, build: BuildId, { services }: Connection): Promise<BuildEnd> {
+  const downloads = await downloadsOf(job, build);
+  const broken = downloads.carrier.take(services);
   const scope = new AbortController();
   const signal = AbortSignal.any([job.signal, scope.signal]);
-  const meter = createMeter(progress => job.emit({ kind: "download", ...progress }));
-  const ready = createChannel<StorePath>({
-    limit: Number.POSITIVE_INFINITY,
-    droppable: () => false,
-    gap: neverDropped,
-  });
-  // Once each, however often a builder says so: what waits here has no other limit than the outputs there are.
-  const told = new Set<StorePath>();
-  const tell = (path: StorePath) => {
-    if (!told.has(path)) ready.push(path);
-    told.add(path);
-  };
   const watch = async () => {
-    const end = await watchBuild(job, build, services, tell, signal);
+    const end = await watchBuild(job, build, services, path => downloads.tell(path), signal);
     if (end.outcome === "built")
-      for (const { outputs } of job.plan.targets) for (const path of outputs.values()) tell(path);
-    ready.end();
+      for (const { outputs } of job.plan.targets) for (const path of outputs.values()) downloads.tell(path);
+    downloads.noMore();
     return end;
   };
-  const fetch = async () => {
-    for await (const path of ready) {
-      await job.ledger.time("download", () => importOutput(job, path, { build, services, meter, signal }));
-    }
-  };
-  const failing = <T>(work: Promise<T>) =>
-    work.catch(error => {
-      scope.abort(error);
-      ready.end();
-      throw error;
-    });
-  const [watched, fetched] = await Promise.allSettled([failing(watch()), failing(fetch())]);
-  job.ledger.downloaded(meter.paths, meter.bytes);
-  if (scope.signal.aborted) throw scope.signal.reason;
-  if (watched.status === "rejected") throw watched.reason;
-  if (fetched.status === "rejected") throw fetched.reason;
-  return watched.value;
+  const watched = watch();
+  try {
+    const [end] = await Promise.race([Promise.all([watched, downloads.finished]), broken]);
+    return end;
+  } catch (error) {
+    scope.abort(error);
+    downloads.carrier.lose(services, toFailure(error, "following the build"));
+    // It ends because of the same error.
+    await watched.catch(() => undefined);
+    throw error;
+  }
 }
 
-function neverDropped(): never {
-  throw new TypeError("nothing is left out of a channel without a limit");
+/** The downloads of this build, which may have begun over a connection that broke. */
+async function downloadsOf(job: Job, build: BuildId): Promise<Downloads> {
+  if (job.downloads?.build === build) return job.downloads;
+  await job.downloads?.stop(notNeeded());
+  job.downloads = new Downloads(job, build);
+  return job.downloads;
 }

@@ -1,7 +1,7 @@
 import type { BuildId } from "../../lib/ids.ts";
 import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
-import type { Services } from "../connection/services.ts";
+import type { Carrier } from "../connection/carrier.ts";
 import { toFailure } from "../errors.ts";
 import { importByHelper } from "../import/by-helper.ts";
 import { checkProof, readClosure } from "../transfer/closure.ts";
@@ -12,7 +12,8 @@ import type { Job } from "./job.ts";
 /** What an import needs of the connection. */
 export interface ImportContext {
   readonly build: BuildId;
-  readonly services: Pick<Services, "cache">;
+  /** The connection of the moment. */
+  readonly carrier: Carrier;
   readonly meter: Meter;
   readonly signal: AbortSignal;
 }
@@ -36,10 +37,11 @@ export async function importOutput(job: Job, output: StorePath, context: ImportC
 }
 
 async function importClosure(job: Job, store: Store, output: StorePath, context: ImportContext): Promise<void> {
-  const { build, services, meter, signal } = context;
+  const { build, carrier, meter, signal } = context;
   if (job.key === undefined) throw new TypeError("the key is decided before anything is fetched");
   const rules = { expected: job.plan.expected, key: job.key };
-  const closure = await readClosure(services.cache, build, output, rules, signal);
+  const doing = "asking what an output needs";
+  const closure = await carrier.through(({ cache }) => readClosure(cache, build, output, rules, signal), doing, signal);
   const paths = closure.map(info => info.path);
   await store.addTempRoots(paths);
   const valid = await store.validPaths(paths);
@@ -49,7 +51,7 @@ async function importClosure(job: Job, store: Store, output: StorePath, context:
     lacking.length,
     lacking.reduce((sum, info) => sum + info.narSize, 0),
   );
-  const fetching = { cache: services.cache, build, meter, streams: job.request.narFetches ?? 1, signal };
+  const fetching = { carrier, build, meter, streams: job.request.narFetches ?? 1, signal };
   if (job.right === "helper") {
     await importByHelper({ ...fetching, socketPath: job.around.helperSocket, key: job.key, store }, lacking);
   } else {

@@ -13,6 +13,7 @@ import type { BuildRequest } from "../request.ts";
 import type { ImportRight } from "../trust.ts";
 import type { Activities } from "./activities.ts";
 import type { BuildEnd } from "./build-end.ts";
+import type { Downloads } from "./downloads.ts";
 import type { Ledger } from "./ledger.ts";
 import type { NoteKey, Notes } from "./notes.ts";
 
@@ -55,6 +56,8 @@ export interface Job {
   end: BuildEnd | undefined;
   /** Requested outputs that are valid here. */
   readonly done: Set<StorePath>;
+  /** What takes outputs into the store here, once the build is opened. */
+  downloads: Downloads | undefined;
   /** Where outputs are imported; its temporary roots hold them until the end. */
   importer: Store | undefined;
 }

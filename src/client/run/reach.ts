@@ -38,7 +38,7 @@ export async function seeThrough(job: Job): Promise<BuildEnd> {
 }
 
 function progressOf(job: Job): string {
-  return `${job.lastSeq}/${job.done.size}`;
+  return `${job.lastSeq}/${job.done.size}/${job.downloads?.wireBytes}`;
 }
 
 /** Nobody waits for this build any more: the builder need not finish it. A broken connection leaves it to be taken up again. */

@@ -12,6 +12,7 @@ import type { BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
 import { decideImport, readTrustSettings } from "../trust.ts";
 import { createActivities } from "./activities.ts";
+import { notNeeded } from "./downloads.ts";
 import { failedDerivations, failureOfEnd } from "./end.ts";
 import type { Job, Surroundings } from "./job.ts";
 import { createLedger, type Ledger, type ReportedEnd } from "./ledger.ts";
@@ -93,7 +94,11 @@ async function buildRemotely(store: Store, goal: Goal, life: Life): Promise<Buil
       if (job.build !== undefined && !canGoOn(toFailure(error, "building"))) await job.notes.remove(job.build);
       throw error;
     })
-    .finally(() => job.importer?.close());
+    .finally(async () => {
+      const stopped = job.downloads?.stop(notNeeded());
+      job.importer?.close();
+      await stopped;
+    });
   if (job.build !== undefined) await job.notes.remove(job.build);
   const reported: ReportedEnd = { ...end, failed: failedDerivations(end, job.activities) };
   const { endpointId } = job.destination.peer;
@@ -136,6 +141,7 @@ async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
     lastSeq: 0n,
     end: undefined,
     done: new Set<never>(),
+    downloads: undefined,
     importer: undefined,
   };
   const fixed = { around, request, signal, emit, destination, identity, plan, notes, noteKey, ledger, decide };

@@ -5,6 +5,8 @@ export interface Meter {
   /** Bytes of NAR so far. */
   readonly bytes: number;
   readonly paths: number;
+  /** Bytes over the wire so far. */
+  readonly wireBytes: number;
   expect(paths: number, bytes: number): void;
   addBytes(count: number): void;
   addWireBytes(count: number): void;
@@ -33,6 +35,9 @@ export function createMeter(report: (progress: TransferProgress) => void): Meter
     },
     get paths() {
       return now.paths;
+    },
+    get wireBytes() {
+      return now.wireBytes;
     },
     expect: (paths, bytes) => {
       now.totalPaths += paths;

@@ -12,21 +12,43 @@ export type Part = CacheFetchPart["part"];
 /** Takes the next piece, or `undefined` at the end of the stream. */
 export type NextPart = () => Promise<Part | undefined>;
 
-/** The NAR of the next path of a fetch stream, which must be this one. Throws at the latest after the last byte if it is not what the info says. */
+/**
+ * The NAR of the next path of a fetch stream, which must be this one. Throws at the latest after the last byte if it is not what the info says. Where
+ * its file begins anew, what was given already is passed over.
+ */
 export async function* readNar(info: PathInfo, next: NextPart): AsyncGenerator<Uint8Array> {
   const hasher = createHasher("sha256");
-  for await (const chunk of decoded(info, next)) {
-    hasher.update(chunk);
-    if (hasher.size > info.narSize) throw wrongBytes(info, "too many bytes");
-    yield chunk;
+  const begin = await next();
+  if (begin?.case !== "begin" || begin.value.path !== info.path) throw malformed(`something else than ${info.path}`);
+  for (let whole = false; !whole; ) {
+    try {
+      for await (const chunk of behind(hasher.size, decoded(info, next))) {
+        hasher.update(chunk);
+        if (hasher.size > info.narSize) throw wrongBytes(info, "too many bytes");
+        yield chunk;
+      }
+      whole = true;
+    } catch (error) {
+      if (!(error instanceof OtherFile)) throw error;
+    }
   }
   if (hasher.size < info.narSize) throw wrongBytes(info, "too few bytes");
   if (hasher.digest().hex !== info.narHash) throw wrongBytes(info, "bytes with another hash");
 }
 
+/** The builder began the path anew, with another file of the same content. */
+class OtherFile extends Error {}
+
+/** The bytes after so many. */
+async function* behind(count: number, bytes: Bytes): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const chunk of bytes) {
+    if (left < chunk.length) yield chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
+  }
+}
+
 async function* decoded(info: PathInfo, next: NextPart): Bytes {
-  const begin = await next();
-  if (begin?.case !== "begin" || begin.value.path !== info.path) throw malformed(`something else than ${info.path}`);
   const sent = limited(info, pieces(info, next));
   if (info.narSize <= SMALL) return yield decompress(info, await Array.fromAsync(sent));
   try {
@@ -64,6 +86,7 @@ async function* pieces(info: PathInfo, next: NextPart): AsyncGenerator<Uint8Arra
   for (;;) {
     const part = await next();
     if (part?.case === "end") return;
+    if (part?.case === "begin" && part.value.path === info.path) throw new OtherFile();
     if (part?.case !== "data") throw malformed(`${info.path} without its end`);
     yield part.value;
   }

@@ -17,6 +17,8 @@ type Response = MessageInitShape<typeof CacheFetchResponseSchema>;
 /** Bytes after which a message is full. */
 const MESSAGE = 256 * 1024;
 const MAX_PARTS = 1_000;
+/** Milliseconds that a message which is not full waits for more. */
+const LINGER = 50;
 /** Paths that begin to fill while the one before them is sent. */
 const AHEAD = 8;
 
@@ -26,6 +28,8 @@ export interface FetchContext {
   readonly cache: OutputCache;
   /** For what cannot be cached now. */
   readonly downloads: Stores;
+  /** An empty message goes to a client that waits for so many milliseconds. */
+  readonly keepAlive: number;
 }
 
 /** What a call of Fetch has sent, and where it came from. */
@@ -61,7 +65,7 @@ export async function* fetchPaths(
       wanted.map(item => item.path),
       signal,
     );
-    yield* packed(partsOfAll(call, wanted, infos));
+    yield* packed(partsOfAll(call, wanted, infos), context.keepAlive);
     const next = await more.next();
     if (next.done) return;
     request = next.value;
@@ -116,21 +120,47 @@ async function* compressedPiece(nar: AsyncIterable<Uint8Array>): AsyncGenerator<
   yield await compressedWhole(nar);
 }
 
-/** Parts in messages that are full, but for the last. */
-async function* packed(parts: AsyncIterable<Part>): AsyncGenerator<Response> {
+/** Parts in full messages. What there is goes earlier where the next part takes its time; an empty message says that the builder lives. */
+async function* packed(parts: AsyncGenerator<Part>, keepAlive: number): AsyncGenerator<Response> {
   let message: Part[] = [];
   let bytes = 0;
-  for await (const part of parts) {
-    const length = lengthOf(part);
-    if (message.length > 0 && (bytes + length > MESSAGE || message.length >= MAX_PARTS)) {
-      yield { parts: message };
-      message = [];
-      bytes = 0;
+  let next = parts.next();
+  try {
+    for (;;) {
+      if (!(await settlesWithin(next, message.length > 0 ? LINGER : keepAlive))) {
+        yield { parts: message };
+        message = [];
+        bytes = 0;
+        continue;
+      }
+      const { done, value: part } = await next;
+      if (done) break;
+      const length = lengthOf(part);
+      if (message.length > 0 && (bytes + length > MESSAGE || message.length >= MAX_PARTS)) {
+        yield { parts: message };
+        message = [];
+        bytes = 0;
+      }
+      message.push(part);
+      bytes += length;
+      next = parts.next();
     }
-    message.push(part);
-    bytes += length;
+    if (message.length > 0) yield { parts: message };
+  } finally {
+    await parts.return(undefined);
   }
-  if (message.length > 0) yield { parts: message };
+}
+
+/** Whether a promise settles in so many milliseconds. */
+function settlesWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = setTimeout(() => resolve(false), milliseconds);
+    const settled = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    promise.then(settled, settled);
+  });
 }
 
 function count(served: Served, part: Part): void {

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { constants, zstdCompressSync } from "node:zlib";
+import { BuildOutcome } from "../../gen/drvthru/v1/build_pb.js";
+import type { StorePath } from "../../src/nix/store-path.ts";
+import { derivation } from "../fakes/make-path.ts";
+import { makeWorld, type World } from "./world.ts";
+
+const app = derivation({ name: "app" });
+const out = app.outputs["out"] as StorePath;
+const content = randomBytes(600_000).toString("hex");
+
+/** A builder whose one output is large. */
+async function worldWithLargeOutput(t: Parameters<typeof makeWorld>[0]): Promise<World> {
+  const world = await makeWorld(t);
+  world.seed(app);
+  const { builder } = world;
+  builder.run = async build => {
+    builder.nix.produced(app.info.path, out, content, []);
+    for (const target of build.record.targets) builder.announce(build, target);
+    builder.end(build, BuildOutcome.BUILT);
+  };
+  return world;
+}
+
+/** Cuts the connection each time that so many pieces were sent over it. */
+function cutAfter({ builder }: World, pieces: number, cuts: number): { sent: number } {
+  const counted = { sent: 0 };
+  let left = cuts;
+  let ofThis = 0;
+  builder.send = async function* (part) {
+    yield { parts: [part] };
+    if (part.part?.case === "data") counted.sent += part.part.value?.length ?? 0;
+    ofThis += 1;
+    if (ofThis < pieces || left === 0) return;
+    // What was sent has arrived by then.
+    await new Promise(resolve => setTimeout(resolve, 20));
+    left -= 1;
+    ofThis = 0;
+    builder.sessions.at(-1)?.kill();
+  };
+  return counted;
+}
+
+test("a download that is cut in the middle of a path goes on at the byte where it stood", async t => {
+  const world = await worldWithLargeOutput(t);
+  const { builder } = world;
+  const { length } = zstdCompressSync(Buffer.from(content));
+  const counted = cutAfter(world, 300, 1);
+  const { failure, report } = await world.build([app]);
+  assert.equal(failure, undefined);
+  const [first, second, ...others] = builder.asked;
+  assert.deepEqual([first?.offset, others.length], [0, 0]);
+  assert.ok((second?.offset ?? 0) > 100_000, `from ${second?.offset}`);
+  assert.equal(second?.from, second?.offset);
+  // What was on its way when the link was cut comes twice, and no more.
+  assert.ok(counted.sent < length * 1.2, `${counted.sent} of ${length} bytes`);
+  assert.equal(world.nix.asked.filter(what => what === "add").length, 1, "one import, which waited");
+  assert.equal(report?.downloadedPaths, 1);
+  assert.deepEqual(world.nix.valid.get(out)?.nar, builder.nix.valid.get(out)?.nar);
+});
+
+test("a link that breaks a dozen times in one path costs the path once", async t => {
+  const world = await worldWithLargeOutput(t);
+  const counted = cutAfter(world, 60, 12);
+  const { failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  const { length } = zstdCompressSync(Buffer.from(content));
+  assert.ok(counted.sent < length * 2, `${counted.sent} of ${length} bytes`);
+  assert.equal(world.nix.asked.filter(what => what === "add").length, 1);
+});
+
+test("a builder that has compressed a path anew meanwhile is read from the beginning, and nothing is imported twice", async t => {
+  const world = await worldWithLargeOutput(t);
+  const { builder } = world;
+  cutAfter(world, 300, 1);
+  let level = 0;
+  builder.fileOf = nar => {
+    level += 5;
+    return zstdCompressSync(nar, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+  };
+  const { failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  assert.deepEqual(
+    builder.asked.map(({ from }) => from),
+    [0, 0],
+  );
+  assert.ok((builder.asked[1]?.offset ?? 0) > 0);
+  assert.equal(world.nix.asked.filter(what => what === "add").length, 1);
+  assert.deepEqual(world.nix.valid.get(out)?.nar, builder.nix.valid.get(out)?.nar);
+});
+
+test("the builder hears of each output that was fetched", async t => {
+  const world = await worldWithLargeOutput(t);
+  await world.build([app]);
+  assert.deepEqual(world.builder.fetched, [out]);
+});
+
+test("attack: a builder begins a path again and again", async t => {
+  const world = await worldWithLargeOutput(t);
+  let begun = 0;
+  world.builder.send = async function* () {
+    for (; begun < 100; begun++) {
+      yield { parts: [{ part: { case: "begin", value: { path: out } } }] };
+      yield { parts: [{ part: { case: "data", value: new Uint8Array(10) } }] };
+    }
+  };
+  const { failure } = await world.build([app]);
+  assert.equal(failure?.reason, "malformed");
+  assert.match(failure?.message ?? "", /again and again/);
+});
+
+test("attack: a builder sends a path from an offset that nobody asked for", async t => {
+  const world = await worldWithLargeOutput(t);
+  world.builder.send = async function* () {
+    yield { parts: [{ part: { case: "begin", value: { path: out, offset: 7n } } }] };
+  };
+  const { failure } = await world.build([app]);
+  assert.equal(failure?.reason, "malformed");
+});
