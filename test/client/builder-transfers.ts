@@ -31,7 +31,7 @@ export interface Transfers {
   readonly tell: (infos: PathInfo[]) => PathInfo[];
   readonly bytesOf: (path: MadePath) => Uint8Array;
   /** What was asked for, and from where on it was sent. */
-  readonly asked: { readonly path: string; readonly offset: number; readonly from: number }[];
+  readonly asked: { readonly path: string; readonly offset: number; readonly from: number; sent: number }[];
   /** What the client says it has. */
   readonly fetched: string[];
   /** Sends a piece. */
@@ -90,7 +90,7 @@ export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> 
     const file = builder.fileOf(builder.bytesOf(found));
     const same = sha256(file.subarray(0, Number(offset))) === Buffer.from(prefixHash).toString("hex");
     const from = same ? Number(offset) : 0;
-    builder.asked.push({ path, offset: Number(offset), from });
+    builder.asked.push({ path, offset: Number(offset), from, sent: 0 });
     return [
       { part: { case: "begin", value: { path, offset: BigInt(from) } } },
       ...slices(file.subarray(from)).map(value => ({ part: { case: "data", value } }) as const),
@@ -106,7 +106,14 @@ export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> 
     async *fetch(requests) {
       builder.called("fetch");
       for await (const { items } of requests) {
-        for (const item of items) for (const part of parts(item)) yield* builder.send(part);
+        for (const item of items) {
+          const sending = parts(item);
+          const asked = builder.asked.at(-1);
+          for (const part of sending) {
+            if (asked && part.part?.case === "data") asked.sent += part.part.value?.length ?? 0;
+            yield* builder.send(part);
+          }
+        }
       }
     },
     fetched: ({ output }) => {

@@ -65,7 +65,7 @@ export class FakeBuilder {
   tell: (infos: PathInfo[]) => PathInfo[] = infos => infos.map(info => this.signed(info));
   /** The bytes that `Fetch` sends; by default the truth. */
   bytesOf: (path: MadePath) => Uint8Array = path => path.nar;
-  readonly asked: { path: string; offset: number; from: number }[] = [];
+  readonly asked: { path: string; offset: number; from: number; sent: number }[] = [];
   readonly fetched: string[] = [];
   /** Sends a piece of a fetch; by default at once. */
   send: Transfers["send"] = async function* (part) {

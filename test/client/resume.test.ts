@@ -25,50 +25,55 @@ async function worldWithLargeOutput(t: Parameters<typeof makeWorld>[0]): Promise
 }
 
 /** Cuts the connection each time that so many pieces were sent over it. */
-function cutAfter({ builder }: World, pieces: number, cuts: number): { sent: number } {
-  const counted = { sent: 0 };
+function cutAfter({ builder }: World, pieces: number, cuts: number): void {
   let left = cuts;
   let ofThis = 0;
   builder.send = async function* (part) {
     yield { parts: [part] };
-    if (part.part?.case === "data") counted.sent += part.part.value?.length ?? 0;
     ofThis += 1;
     if (ofThis < pieces || left === 0) return;
-    // What was sent has arrived by then.
+    // Most of what was sent has arrived by then.
     await new Promise(resolve => setTimeout(resolve, 20));
     left -= 1;
     ofThis = 0;
     builder.sessions.at(-1)?.kill();
   };
-  return counted;
+}
+
+/** Every call went on where the client stood, and the last has sent the rest and no more. */
+function assertWentOn({ builder, nix }: World): void {
+  const { length } = builder.fileOf(builder.nix.valid.get(out)?.nar ?? new Uint8Array());
+  const offsets = builder.asked.map(({ offset }) => offset);
+  assert.deepEqual(
+    offsets,
+    builder.asked.map(({ from }) => from),
+  );
+  assert.deepEqual(
+    offsets,
+    offsets.toSorted((a, b) => a - b),
+  );
+  assert.equal(builder.asked.at(-1)?.sent, length - (offsets.at(-1) ?? 0));
+  assert.ok((offsets.at(-1) ?? 0) > 0);
+  assert.equal(nix.asked.filter(what => what === "add").length, 1, "one import, which waited");
+  assert.deepEqual(nix.valid.get(out)?.nar, builder.nix.valid.get(out)?.nar);
 }
 
 test("a download that is cut in the middle of a path goes on at the byte where it stood", async t => {
   const world = await worldWithLargeOutput(t);
-  const { builder } = world;
-  const { length } = zstdCompressSync(Buffer.from(content));
-  const counted = cutAfter(world, 300, 1);
+  cutAfter(world, 300, 1);
   const { failure, report } = await world.build([app]);
   assert.equal(failure, undefined);
-  const [first, second, ...others] = builder.asked;
-  assert.deepEqual([first?.offset, others.length], [0, 0]);
-  assert.ok((second?.offset ?? 0) > 100_000, `from ${second?.offset}`);
-  assert.equal(second?.from, second?.offset);
-  // What was on its way when the link was cut comes twice, and no more.
-  assert.ok(counted.sent < length * 1.2, `${counted.sent} of ${length} bytes`);
-  assert.equal(world.nix.asked.filter(what => what === "add").length, 1, "one import, which waited");
+  assert.equal(world.builder.asked.length, 2);
   assert.equal(report?.downloadedPaths, 1);
-  assert.deepEqual(world.nix.valid.get(out)?.nar, builder.nix.valid.get(out)?.nar);
+  assertWentOn(world);
 });
 
-test("a link that breaks a dozen times in one path costs the path once", async t => {
+test("a link that breaks many times in one path costs its bytes once", async t => {
   const world = await worldWithLargeOutput(t);
-  const counted = cutAfter(world, 60, 12);
-  const { failure } = await world.build([app]);
-  assert.equal(failure, undefined);
-  const { length } = zstdCompressSync(Buffer.from(content));
-  assert.ok(counted.sent < length * 2, `${counted.sent} of ${length} bytes`);
-  assert.equal(world.nix.asked.filter(what => what === "add").length, 1);
+  cutAfter(world, 40, 12);
+  assert.equal((await world.build([app])).failure, undefined);
+  assert.ok(world.builder.sessions.length > 5, `${world.builder.sessions.length} connections`);
+  assertWentOn(world);
 });
 
 test("a builder that has compressed a path anew meanwhile is read from the beginning, and nothing is imported twice", async t => {

@@ -8,7 +8,7 @@ import { findMissing } from "../transfer/missing.ts";
 import { putPaths } from "../transfer/put.ts";
 import type { BuildEnd } from "./build-end.ts";
 import { Downloads, notNeeded } from "./downloads.ts";
-import type { Job } from "./job.ts";
+import type { Job, JobDownloads } from "./job.ts";
 import { openBuild } from "./open.ts";
 import { watchBuild } from "./watch.ts";
 
@@ -72,7 +72,7 @@ async function followAndFetch(job: Job, build: BuildId, { services }: Connection
 }
 
 /** The downloads of this build, which may have begun over a connection that broke. */
-async function downloadsOf(job: Job, build: BuildId): Promise<Downloads> {
+async function downloadsOf(job: Job, build: BuildId): Promise<JobDownloads> {
   if (job.downloads?.build === build) return job.downloads;
   await job.downloads?.stop(notNeeded());
   job.downloads = new Downloads(job, build);

@@ -6,7 +6,7 @@ import { isLost, toFailure } from "../errors.ts";
 import { createMeter, type Meter } from "../transfer/meter.ts";
 import { createChannel } from "./channel.ts";
 import { importOutput } from "./import.ts";
-import type { Job } from "./job.ts";
+import type { Job, JobDownloads } from "./job.ts";
 
 /** The builder has so many milliseconds to hear that an output was fetched. */
 const TELL = 5_000;
@@ -15,10 +15,9 @@ const TELL = 5_000;
  * Takes outputs of one build into the store here as they become ready, whatever connections come and go meanwhile: an import that has begun waits for
  * the next one, and goes on at the byte where it stood.
  */
-export class Downloads {
+export class Downloads implements JobDownloads {
   readonly build: BuildId;
   readonly carrier = new Carrier();
-  /** Settles when all that was told is here; rejects with what no other connection would mend. */
   readonly finished: Promise<void>;
   readonly #job: Job;
   readonly #meter: Meter;
@@ -39,23 +38,20 @@ export class Downloads {
     this.finished.catch(() => undefined);
   }
 
-  /** Bytes that have come over the wire. */
   get wireBytes(): number {
     return this.#meter.wireBytes;
   }
 
-  /** An output is ready. Once each, however often a builder says so: what waits has no other limit than the outputs there are. */
+  /** Once each: what waits has no other limit than the outputs there are. */
   tell(path: StorePath): void {
     if (!this.#told.has(path)) this.#ready.push(path);
     this.#told.add(path);
   }
 
-  /** All outputs are told. */
   noMore(): void {
     this.#ready.end();
   }
 
-  /** Ends what goes on, and waits until it has. */
   async stop(reason: unknown): Promise<void> {
     this.#scope.abort(reason);
     this.#ready.end();

@@ -2,6 +2,7 @@ import type { BuildId } from "../../lib/ids.ts";
 import type { PublicKey } from "../../nix/signing-key.ts";
 import type { OpenStore, Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
+import type { Carrier } from "../connection/carrier.ts";
 import type { Destination } from "../connection/destination.ts";
 import type { Dial } from "../connection/dial.ts";
 import type { Identity } from "../connection/identity.ts";
@@ -13,7 +14,6 @@ import type { BuildRequest } from "../request.ts";
 import type { ImportRight } from "../trust.ts";
 import type { Activities } from "./activities.ts";
 import type { BuildEnd } from "./build-end.ts";
-import type { Downloads } from "./downloads.ts";
 import type { Ledger } from "./ledger.ts";
 import type { NoteKey, Notes } from "./notes.ts";
 
@@ -27,6 +27,23 @@ export interface Surroundings {
   readonly helperSocket: string;
   /** Waits so many milliseconds; rejects when the signal fires. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** The outputs of a job on their way here. */
+export interface JobDownloads {
+  readonly build: BuildId;
+  /** Over which connection they come now. */
+  readonly carrier: Carrier;
+  /** Settles when all that was told is here; rejects with what no other connection would mend. */
+  readonly finished: Promise<void>;
+  /** Bytes that have come over the wire. */
+  readonly wireBytes: number;
+  /** An output is ready. Once each, however often a builder says so. */
+  tell(path: StorePath): void;
+  /** All outputs are told. */
+  noMore(): void;
+  /** Ends what goes on, and waits until it has. */
+  stop(reason: unknown): Promise<void>;
 }
 
 /** A build that needs the builder, as it outlives its connections. */
@@ -57,7 +74,7 @@ export interface Job {
   /** Requested outputs that are valid here. */
   readonly done: Set<StorePath>;
   /** What takes outputs into the store here, once the build is opened. */
-  downloads: Downloads | undefined;
+  downloads: JobDownloads | undefined;
   /** Where outputs are imported; its temporary roots hold them until the end. */
   importer: Store | undefined;
 }
