@@ -45,6 +45,13 @@ export function prepareDataFolder(folder: string): void {
   }
 }
 
+/** What to tell whoever takes over a data folder of the earlier program, or `undefined`: its keys stay, its tickets do not. */
+export function leftBehind(folder: string): string | undefined {
+  const file = join(folder, "tickets.json");
+  if (!existsSync(file)) return undefined;
+  return `${file} is of an earlier version and is not read: its tickets do not work any more, the builder's keys stay. Make new tickets, and remove it: rm ${file}`;
+}
+
 function homeOrNone(): string | undefined {
   try {
     return homedir();

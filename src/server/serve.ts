@@ -12,7 +12,7 @@ import { adoptUnix, listenUnix } from "../transport/unix.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import type { BuilderConfig } from "./config.ts";
 import { ConfigReload } from "./config-reload.ts";
-import { prepareDataFolder } from "./data-folder.ts";
+import { leftBehind, prepareDataFolder } from "./data-folder.ts";
 import { type DrainLimits, drainBuilds, quietCalls } from "./drain.ts";
 import { type BuilderEndpoint, bindBuilder } from "./iroh.ts";
 import { loadKeys } from "./keys.ts";
@@ -68,6 +68,8 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   checkPath(socketPath);
   prepareDataFolder(dataFolder);
   await using opened = new AsyncDisposableStack();
+  const left = leftBehind(dataFolder);
+  if (left !== undefined) log.warn(left);
   const state = await openState(dataFolder);
   opened.defer(() => state.close());
   const keys = await loadKeys(dataFolder, config.secretKeyFile);

@@ -78,7 +78,11 @@ function checkedPayload(body: string): Uint8Array {
   const payload = bytes.subarray(0, -CHECKSUM_BYTES);
   if (checksum(payload).equals(bytes.subarray(-CHECKSUM_BYTES))) return payload;
   // The earlier program's texts begin with a zero byte; ours never do.
-  if (bytes[0] === 0) throw bad("this ticket was made by an earlier version of drv-thru, or it is damaged");
+  if (bytes[0] === 0) {
+    const message =
+      "this ticket was made by an earlier version of drv-thru, whose tickets do not work any more, or it is damaged";
+    throw bad(message, `ask the builder's owner for a new one, or ${COPY_AGAIN}`);
+  }
   throw bad("the ticket is damaged or incomplete");
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,6 +14,7 @@ import { Status } from "../../gen/drvthru/v1/status_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { configFromFlags } from "../../src/server/config-flags.ts";
 import { type Builder, startBuilder } from "../../src/server/serve.ts";
+import { idOfSecret } from "../../src/tickets/proof.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { unixSession } from "../../src/transport/unix.ts";
 
@@ -63,6 +64,43 @@ test("a builder starts, answers its administrator on a private socket, and stops
   await session.close();
   await builder.stop();
   assert.throws(() => statSync(socketPath), { code: "ENOENT" });
+});
+
+test("a data folder of the earlier program is taken over: its ids and keys stay, its tickets are not read", {
+  skip,
+}, async t => {
+  const folder = folderOf(t);
+  // As the earlier program made it: a raw Iroh secret, a pair that Nix could have made, its tickets, and a folder that its group may write.
+  const seed = Buffer.alloc(32, 9);
+  writeFileSync(join(folder, "secret.key"), seed, { mode: 0o600 });
+  const [secret, shown] = [join(folder, "signing-secret.key"), join(folder, "signing-public.key")];
+  execFileSync("nix-store", ["--generate-binary-cache-key", "drv-thru", secret, shown]);
+  chmodSync(shown, 0o644);
+  writeFileSync(join(folder, "tickets.json"), '{"tickets":[]}', { mode: 0o660 });
+  mkdirSync(join(folder, "cache"));
+  chmodSync(folder, 0o2770);
+  const logged: string[] = [];
+  const config = configFromFlags({ dataFolder: folder, relay: "none", bind: ["127.0.0.1"] });
+  const begin = () => startBuilder({ config, log: pino({}, { write: line => void logged.push(line) }) });
+  const closed = await begin().then(
+    () => assert.fail("others may write there"),
+    error => error,
+  );
+  execFileSync("sh", ["-c", closed.fix]);
+  const before = ["secret.key", "signing-secret.key", "signing-public.key"].map(name =>
+    readFileSync(join(folder, name)),
+  );
+  const builder = await begin();
+  t.after(() => builder.stop(AbortSignal.abort()));
+  const { endpointId, signingKey } = builder.info();
+  assert.equal(endpointId, idOfSecret(seed));
+  assert.equal(signingKey, readFileSync(shown, "utf8").trim());
+  assert.match(signingKey, /^drv-thru:/);
+  assert.equal(logged.filter(line => line.includes("tickets.json is of an earlier version and is not read")).length, 1);
+  const after = ["secret.key", "signing-secret.key", "signing-public.key"].map(name =>
+    readFileSync(join(folder, name)),
+  );
+  assert.deepEqual(after, before);
 });
 
 test("a second builder on the same data folder is refused", { skip }, async t => {

@@ -72,6 +72,10 @@ test("an error never repeats the ticket", () => {
 test("a ticket of the earlier program is told apart from a bad paste", () => {
   const old = Buffer.concat([Buffer.from([0]), Buffer.alloc(32, 1), Buffer.from([0, 0]), Buffer.alloc(32, 2)]);
   refused(`drvthru${encodeBase32(old)}`, /earlier version/);
+  assert.throws(() => parseTicket(`drvthru${encodeBase32(old)}`), {
+    code: "usage",
+    fix: /ask the builder's owner for a new one/,
+  });
 });
 
 test("a ticket of a newer version asks for an update", () => {
