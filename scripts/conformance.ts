@@ -66,8 +66,6 @@ function run(mode: string): boolean {
     join(suite, "config.yaml"),
     "--known-failing",
     `@${join(suite, `known-failing-${mode}.txt`)}`,
-    "--known-flaky",
-    `@${join(suite, `known-flaky-${mode}.txt`)}`,
   ];
   const { status } = spawnSync(runner, [...args, "--", ...programs], { cwd: root, stdio: "inherit" });
   console.error(

@@ -27,7 +27,11 @@ async function bridge(call: ReturnType<typeof sessionClient>): Promise<number> {
     const upload = { [Symbol.asyncIterator]: () => ({ next: () => source.next() }) };
     response.stream.once("finish", () => void drain(source));
     call({ ...rest, body: upload })
-      .then(answer => universalResponseToNodeResponse(answer, response))
+      .then(async answer => {
+        // connect-go takes a body of known length back once it hears an answer, and so ends it short: a stream error for HTTP/2, in place of the answer.
+        if (request.headers["content-length"] !== undefined) await drain(source);
+        await universalResponseToNodeResponse(answer, response);
+      })
       .catch(() => response.stream.close(constants.NGHTTP2_INTERNAL_ERROR));
   });
   front.listen(0, "127.0.0.1");
