@@ -1,36 +1,7 @@
 import { once } from "../lib/once.ts";
 import { Permits } from "../lib/permits.ts";
 import type { OpenStore, Store } from "../nix/store.ts";
-
-/** Permits for each of many: whoever takes all of their own holds up nobody else. */
-class Shares {
-  readonly #count: number;
-  readonly #used = new Map<string, { readonly permits: Permits; users: number }>();
-
-  constructor(count: number) {
-    this.#count = count;
-  }
-
-  async acquire(whose: string, signal: AbortSignal): Promise<() => void> {
-    const share = this.#used.get(whose) ?? { permits: new Permits(this.#count), users: 0 };
-    this.#used.set(whose, share);
-    share.users += 1;
-    const leave = once(() => {
-      share.users -= 1;
-      if (share.users === 0) this.#used.delete(whose);
-    });
-    try {
-      const release = await share.permits.acquire(signal);
-      return () => {
-        release();
-        leave();
-      };
-    } catch (error) {
-      leave();
-      throw error;
-    }
-  }
-}
+import { Shares } from "./shares.ts";
 
 /** How conversations are shared. */
 export interface StoresOptions {
@@ -145,43 +116,5 @@ export class Stores {
       leave();
       throw error;
     }
-  }
-}
-
-/** The one conversation that a build has from its first path to its result: what it names stays protected. One use at a time, in order. */
-export class BuildStore {
-  readonly #open: OpenStore;
-  readonly #closed = new AbortController();
-  #store: Promise<Store> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-
-  constructor(open: OpenStore) {
-    this.#open = open;
-  }
-
-  /** Uses it after those who came before. Throws once it is closed. */
-  use<T>(work: (store: Store) => Promise<T>): Promise<T> {
-    const result = this.#last.then(async () => {
-      this.#closed.signal.throwIfAborted();
-      this.#store ??= this.#open(this.#closed.signal);
-      const store = await this.#store;
-      this.#closed.signal.throwIfAborted();
-      return await work(store);
-    });
-    this.#last = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
-  }
-
-  /** Ends the conversation at once: a build in it is cancelled. May be repeated. */
-  close(): void {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort(new Error("the build has ended"));
-    this.#store?.then(
-      store => store.close(),
-      () => undefined,
-    );
   }
 }
