@@ -10,5 +10,10 @@ if (Number(process.versions.node.split(".")[0]) < needed) {
   );
   process.exitCode = 1;
 } else {
-  import("./cli/main.ts").then(({ main }) => main());
+  import("./cli/young-generation.ts")
+    .then(({ boundYoungGeneration }) => {
+      boundYoungGeneration();
+      return import("./cli/main.ts");
+    })
+    .then(({ main }) => main());
 }

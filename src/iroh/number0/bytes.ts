@@ -1,7 +1,13 @@
 import type { Binding } from "./binding.ts";
 
-/** Bytes in one call of the binding: each 64 KiB would hold the thread 3 to 5 ms, half of it keeps other calls quick. */
+/** Bytes in one write of the binding: each 64 KiB would hold the thread 3 to 5 ms, half of it keeps other calls quick. */
 export const pieceBytes = 32 * 1024;
+
+/**
+ * Bytes that one read asks for. An array of so many numbers just fits among V8's new objects; a larger one would be a page of its own, which is freed later, and
+ * brings no more speed.
+ */
+export const readBytes = 16_128;
 
 /** Converts between bytes and what a binding moves them as. */
 export interface ByteConverter {

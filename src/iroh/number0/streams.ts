@@ -1,7 +1,7 @@
 import type { RecvStream, SendStream } from "@number0/iroh/index.js";
 import { StreamError } from "../../lib/stream.ts";
 import type { RawRecv, RawSend } from "../raw.ts";
-import { type ByteConverter, pieceBytes } from "./bytes.ts";
+import { type ByteConverter, pieceBytes, readBytes } from "./bytes.ts";
 import { streamError } from "./errors.ts";
 
 /** The sending half. */
@@ -48,7 +48,7 @@ export class NumberZeroRecv implements RawRecv {
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    const native = await this.#native.read(pieceBytes);
+    const native = await this.#native.read(readBytes);
     return native.length === 0 ? undefined : this.#bytes.fromNative(native);
   }
 
