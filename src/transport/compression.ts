@@ -1,5 +1,5 @@
 import { promisify } from "node:util";
-import { gunzip, gzip, zstdCompress, zstdDecompress } from "node:zlib";
+import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 
@@ -41,5 +41,10 @@ function decompressError(name: string, readMaxBytes: number, cause: unknown): Co
 /** gzip, at zlib's default level. */
 export const gzipCompression: Compression = compression("gzip", promisify(gzip), promisify(gunzip));
 
+/** A peer chooses the window, which is allocated before the first byte comes out: 8 MiB are enough for any message. */
+const zstdParams = { [constants.ZSTD_d_windowLogMax]: 23 };
+
 /** Zstandard, at zlib's default level. */
-export const zstdCompression: Compression = compression("zstd", promisify(zstdCompress), promisify(zstdDecompress));
+export const zstdCompression: Compression = compression("zstd", promisify(zstdCompress), (bytes, options) =>
+  promisify(zstdDecompress)(bytes, { ...options, params: zstdParams }),
+);

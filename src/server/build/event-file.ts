@@ -1,23 +1,13 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type BuildEvent, BuildEventSchema } from "../../../gen/drvthru/v1/build_pb.js";
+import type { BuildEvent } from "../../../gen/drvthru/v1/build_pb.js";
 import { Notice } from "../notice.ts";
 import { cut } from "../refusal.ts";
+import { eventRecord, type Found, type NewEvent, readBatch, scanRecords } from "./event-records.ts";
 
-/** What may be appended: everything of an event but its number and time. */
-export type NewEvent = NonNullable<MessageInitShape<typeof BuildEventSchema>["event"]>;
-
-/** Most events of one batch. */
-const MAX_BATCH_EVENTS = 512;
-/** Longest record: the result with its messages. */
-const MAX_RECORD = 2 * 1024 * 1024;
-const CHUNK = 256 * 1024;
 const MAX_LINE = 64 * 1024;
 /** Log lines that wait for a slow disk, in bytes; beyond it they are dropped. */
 const MAX_PENDING = 4 * 1024 * 1024;
-const PREFIX = 4;
 /** Events of which a build itself can make any number. All others are as many as its derivations. */
 const CHATTER: ReadonlySet<NewEvent["case"]> = new Set(["logLine", "derivationPhase", "progress"] as const);
 
@@ -54,7 +44,7 @@ export class EventFile {
   /** Opens or makes the file. A record that a crash cut off is removed. */
   static async open(path: string, options: EventFileOptions): Promise<EventFile> {
     const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    const found = await scan(handle);
+    const found = await scanRecords(handle);
     await handle.truncate(found.bytes);
     return new EventFile(path, handle, options, found);
   }
@@ -86,11 +76,7 @@ export class EventFile {
 
   #push(event: NewEvent): void {
     this.#seq += 1n;
-    const message = create(BuildEventSchema, { seq: this.#seq, at: timestampFromMs(Date.now()), event });
-    const body = toBinary(BuildEventSchema, message);
-    const record = new Uint8Array(PREFIX + body.length);
-    new DataView(record.buffer).setUint32(0, body.length, true);
-    record.set(body, PREFIX);
+    const record = eventRecord(this.#seq, event);
     this.#pending.push(record);
     this.#pendingBytes += record.length;
     this.#bytes += record.length;
@@ -157,49 +143,4 @@ export interface EventFileOptions {
   readonly maxBytes: number;
   /** The file could not be written. */
   readonly onError: (error: unknown) => void;
-}
-
-interface Found {
-  readonly bytes: number;
-  readonly seq: bigint;
-  readonly ended: boolean;
-}
-
-async function scan(handle: FileHandle): Promise<Found> {
-  const { size } = await handle.stat();
-  let found: Found = { bytes: 0, seq: 0n, ended: false };
-  while (found.bytes < size) {
-    const { events, end } = await readBatch(handle, found.bytes, size);
-    const last = events.at(-1);
-    if (last === undefined) break;
-    found = { bytes: end, seq: last.seq, ended: last.event.case === "result" };
-  }
-  return found;
-}
-
-/** The whole records from an offset on, at least one if there is one. */
-async function readBatch(
-  file: FileHandle,
-  offset: number,
-  end: number,
-): Promise<{ events: BuildEvent[]; end: number }> {
-  let bytes = await readAt(file, offset, Math.min(CHUNK, end - offset));
-  const first = bytes.length < PREFIX ? 0 : bytes.readUInt32LE(0);
-  if (first > MAX_RECORD) throw new Error("the event file is damaged");
-  if (PREFIX + first > bytes.length) bytes = await readAt(file, offset, Math.min(PREFIX + first, end - offset));
-  const events: BuildEvent[] = [];
-  let at = 0;
-  while (events.length < MAX_BATCH_EVENTS && at + PREFIX <= bytes.length) {
-    const next = at + PREFIX + bytes.readUInt32LE(at);
-    if (next > bytes.length) break;
-    events.push(fromBinary(BuildEventSchema, Uint8Array.from(bytes.subarray(at + PREFIX, next))));
-    at = next;
-  }
-  return { events, end: offset + at };
-}
-
-async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  const { bytesRead } = await file.read(bytes, 0, length, offset);
-  return bytes.subarray(0, bytesRead);
 }

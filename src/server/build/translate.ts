@@ -1,6 +1,6 @@
 import type { StoreEvent } from "../../nix/store.ts";
 import { cut } from "../refusal.ts";
-import type { NewEvent } from "./event-file.ts";
+import type { NewEvent } from "./event-records.ts";
 
 /** Nix's numbers for what it does and says: see `docs/architecture.md`. */
 const ACTIVITY = { builds: 104, build: 105, substitute: 108 } as const;
