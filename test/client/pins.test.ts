@@ -112,3 +112,17 @@ test("by a ticket nothing is remembered: it carries the key", async t => {
   assert.equal((await world.build([app])).failure, undefined);
   assert.throws(() => readdirSync(folder), { code: "ENOENT" });
 });
+
+test("that a remembered key has changed is heard before whether Nix trusts it", async t => {
+  const world = await makeWorld(t, { trustsKey: false });
+  world.seed(app);
+  const { endpointId } = world.builder;
+  const folder = join(world.home, ".local/state/drv-thru/signing-keys");
+  mkdirSync(folder, { recursive: true });
+  const target = { server: { endpointId, addresses: ["127.0.0.1:1"] } };
+  writeFileSync(join(folder, `${endpointId}.key`), formatPublicKey(generateSecretKey("old").public), { mode: 0o600 });
+  assert.equal((await world.build([app], { target })).failure?.reason, "signing-key-changed");
+  writeFileSync(join(folder, `${endpointId}.key`), world.builder.signingKey);
+  assert.equal((await world.build([app], { target })).failure?.reason, "key-not-trusted");
+  assert.deepEqual(new Set(world.builder.calls), new Set(["present"]), "nothing was opened");
+});

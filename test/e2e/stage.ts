@@ -37,6 +37,13 @@ export class Stage {
     await serve.until(/drv-thru ticket create/);
   }
 
+  /** Starts `drv-thru serve` by a configuration file of the builder's, and waits until it answers. */
+  async startServeBy(config: string): Promise<void> {
+    const serve = this.builder.spawn(["drv-thru", "serve", "--config", config]);
+    this.#serve = serve;
+    await serve.until(/drv-thru ticket create/);
+  }
+
   /** Ends `drv-thru serve` with this signal, and waits until it is gone. */
   async stopServe(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<Ended> {
     await this.serve.signal(signal);

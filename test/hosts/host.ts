@@ -21,7 +21,7 @@ export interface RunOptions {
 /** A process on a host. */
 export interface HostProcess extends Running {
   /** Sends a signal to the process itself. */
-  signal(name: "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): Promise<void>;
+  signal(name: "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): Promise<void>;
   /** Its process id on the host. */
   readonly pid: Promise<number>;
 }

@@ -124,7 +124,9 @@ async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
       settings: () => readTrustSettings(around.runNix, signal),
       helper: () => findHelper(around.helperSocket, key, signal),
     });
-  const right = destination.signingKey && (await decide(destination.signingKey));
+  // A key that was only remembered may have changed, which is to be heard before what this machine thinks of the old one.
+  const key = destination.keyFrom?.kind === "first-use" ? undefined : destination.signingKey;
+  const right = key && (await decide(key));
   const plan = await makePlan(store, goal.targets);
   const { endpointId } = destination.peer;
   const notes = openNotes(stateFolder(around.env), text => emit({ kind: "warning", text }));
@@ -145,7 +147,7 @@ async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
     importer: undefined,
   };
   const fixed = { around, request, signal, emit, destination, identity, plan, notes, noteKey, ledger, decide };
-  return { ...fixed, ...begun, activities: createActivities(), key: destination.signingKey, right };
+  return { ...fixed, ...begun, activities: createActivities(), key, right };
 }
 
 function noTarget({ targets }: Goal): Failure {
