@@ -24,6 +24,8 @@ export interface HelperFinding {
 
 /** Time for a helper that systemd may have to start first, in milliseconds. */
 const PATIENCE_MS = 20_000;
+/** Where its log is, as the module and the units of drv-thru set it up. */
+const LOG = "journalctl -u drv-thru-import-helper";
 /** Longest answer in bytes. */
 const MAX_ANSWER = 1 << 20;
 
@@ -99,13 +101,14 @@ function refused(reason: HelperRefusal, message: string): Failure {
   if (reason === "stopping") return gone(message);
   if (reason === "key-not-allowed") return new Failure("not-permitted", "this machine", message, { reason });
   const who = reason === "malformed" ? "this machine" : "nix";
-  return new Failure("failed", who, `the import helper could not import: ${message}`, { reason });
+  const fix = `run the same command again; root finds more in the helper's log: ${LOG}`;
+  return new Failure("failed", who, `the import helper could not import: ${message}`, { reason, fix });
 }
 
 function gone(why: string, cause?: unknown): Failure {
   return new Failure("unreachable", "this machine", `the import helper of this machine is gone: ${why}`, {
     reason: "helper-gone",
-    fix: "run the same command again: it goes on with the same build\nroot finds why it stopped: journalctl -u drv-thru-import-helper",
+    fix: `run the same command again: it goes on with the same build; root finds why the helper stopped: ${LOG}`,
     cause,
   });
 }
