@@ -73,7 +73,7 @@ export interface DerivedPath {
 /** How to build. */
 export interface StoreBuildOptions {
   readonly keepGoing?: boolean;
-  /** Build what is valid again and compare. */
+  /** Build what is valid again and compare. An output that differs is left beside the first, with `.check` at the end of its path. */
   readonly check?: boolean;
   /** Longest time of one derivation in seconds. */
   readonly timeoutSeconds?: number;

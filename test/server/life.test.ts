@@ -387,3 +387,18 @@ test("a closure with a path that nobody vouches for is refused before a byte", a
   await resultOf(guest, buildId);
   assert.equal(await refused(closure(guest, buildId, drv.outputs["out"] ?? "")), "CANNOT_VOUCH");
 });
+
+test("with keep going a rebuild compares what could be built, beside what failed", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone();
+  const [bad, good] = [derivation({ name: "bad" }), derivation({ name: "good" })];
+  let runs = 0;
+  builder.nix.script(bad.info.path, async () => ({ status: "permanent-failure", message: "builder failed" }));
+  builder.nix.script(good.info.path, async () => {
+    runs += 1;
+    return undefined;
+  });
+  const rebuild = { options: { rebuild: true, keepGoing: true } };
+  assert.equal(await outcomeOf(guest, await begin(guest, [bad, good], [], rebuild)), "FAILED");
+  assert.equal(runs, 2);
+});

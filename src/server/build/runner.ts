@@ -1,13 +1,15 @@
 import { statfs } from "node:fs/promises";
+import type { Logger } from "pino";
 import { BuildOutcome } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../lib/failure.ts";
 import type { BuildSettings } from "../../nix/settings.ts";
-import type { Store, StoreBuildOptions, StoreEvent, TargetOutcome } from "../../nix/store.ts";
+import type { DerivedPath, Store, StoreBuildOptions, StoreEvent, TargetOutcome } from "../../nix/store.ts";
 import { STORE_DIR, type StorePath } from "../../nix/store-path.ts";
 import type { BuiltPaths } from "../cache/built-paths.ts";
 import { builderFault } from "../faults.ts";
 import type { Stores } from "../stores.ts";
+import { keptFolder, tellDifferences } from "./differences.ts";
 import { brokenBy } from "./endings.ts";
 import type { LiveBuild } from "./live-build.ts";
 import { Failures, isSuccess, overallOutcome } from "./outcome.ts";
@@ -23,6 +25,7 @@ export interface RunParts {
   readonly roots: Roots;
   readonly built: BuiltPaths;
   readonly building: BuildSettings;
+  readonly log: Pick<Logger, "warn">;
 }
 
 /** Less than this in the store's file system is a full disk: what Nix itself takes for one. */
@@ -71,15 +74,25 @@ class Run {
     const { targets, keepGoing, rebuild } = this.#build.request;
     const options = { keepGoing, ...buildOptions(this.#parts.building, this.#build.maxBuildSeconds) };
     const wanted = targets.map(({ drv, outputs }) => ({ drv, outputs: [...outputs.keys()] }));
-    const run = (more: StoreBuildOptions) => store.build(wanted, { ...options, ...more }, event => this.#hear(event));
-    if (!rebuild) return await run({});
-    // What was never built here cannot be compared: it is built first.
-    const first = await run({});
-    return first.every(outcome => isSuccess(outcome.status)) ? await run({ check: true }) : first;
+    const run = (what: readonly DerivedPath[], more: StoreBuildOptions) =>
+      store.build(what, { ...options, ...more }, event => this.#hear(event));
+    // What is to be compared and was never built here is built first.
+    const first = await run(wanted, {});
+    if (!rebuild || (!keepGoing && first.some(failed))) return first;
+    const good = wanted.filter((_, index) => !failed(first[index]));
+    if (good.length === 0) return first;
+    const begun = Date.now();
+    const again = await run(good, { check: true });
+    const { queries } = this.#parts;
+    const { ended } = this.#build;
+    const told = await queries.use(ended, other => tellDifferences(again, other, begun, ended));
+    const byDrv = new Map(told.map(outcome => [outcome.drv, outcome]));
+    return first.map(outcome => byDrv.get(outcome.drv) ?? outcome);
   }
 
   #hear(event: StoreEvent): void {
     if (event.kind === "message") this.#failures.note(event.text, this.#builtDrvs);
+    if (event.kind === "message" && this.#isKeptFolder(event.text)) return;
     const path = event.kind === "stop" ? this.#translator.pathOf(event.activity) : undefined;
     const told = this.#translator.translate(event);
     if (told !== undefined) this.#build.events.append(told);
@@ -87,6 +100,13 @@ class Run {
       this.#builtDrvs.add(told.value.path as StorePath);
     }
     if (path !== undefined && !this.#build.request.rebuild) this.#ready.check(path);
+  }
+
+  /** Nix keeps the folder of a second build that differs or failed, and only the machine's owner can remove it. */
+  #isKeptFolder(text: string): boolean {
+    const folder = this.#build.request.rebuild ? keptFolder(text) : undefined;
+    if (folder !== undefined) this.#parts.log.warn({ build: this.#build.id, folder }, "Nix kept a rebuild's folder");
+    return folder !== undefined;
   }
 
   /** Tells and protects what is valid now, and notes what was built: while the daemon still protects it. */
@@ -147,6 +167,10 @@ class Run {
     const jobs = this.#parts.building.maxJobs === 0 ? "it builds nothing itself (max-jobs = 0), and " : "";
     return `the builder's Nix cannot build this: ${jobs}no other machine takes it (builders)`;
   }
+}
+
+function failed(outcome: TargetOutcome | undefined): boolean {
+  return outcome === undefined || !isSuccess(outcome.status);
 }
 
 /** As the machine's Nix is configured to build, and no derivation for longer than the whole build may take. */

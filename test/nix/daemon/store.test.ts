@@ -158,7 +158,7 @@ suite("build results", () => {
       { keepGoing: true, timeoutSeconds: 90, maxJobs: 3, cores: 2, maxSilentSeconds: 60, check: true },
       () => {},
     );
-    const options = encode(Op.setOptions, 0, 1, 0, 3, 3, 60, 1, 7, 0, 0, 2, 1, 1, "timeout", "90");
+    const options = encode(Op.setOptions, 1, 1, 0, 3, 3, 60, 1, 7, 0, 0, 2, 1, 1, "timeout", "90");
     assert.deepEqual(wire.heard(), Buffer.concat([options, encode(Op.buildPathsWithResults, [`${x}!dev,out`], 2)]));
   });
 });
