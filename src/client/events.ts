@@ -42,6 +42,8 @@ export type BuildEvent =
   | { readonly kind: "missing"; readonly paths: number; readonly bytes: number; readonly of: number }
   /** Inputs go up; at most about ten a second. */
   | ({ readonly kind: "upload" } & TransferProgress)
+  /** From about so many bytes of NAR on an upload stream travels compressed, or as it is because that would not make it smaller. */
+  | { readonly kind: "upload-encoding"; readonly codec: "none" | "zstd"; readonly bytes: number }
   /** It waits for a slot; place from 1. */
   | { readonly kind: "queued"; readonly position: number }
   /** It has a slot. */

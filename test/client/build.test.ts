@@ -29,6 +29,8 @@ test("a person builds by ticket: inputs go up, signed outputs with their closure
     "opened",
     "missing",
     "upload",
+    "upload-encoding",
+    "upload",
     "started",
     "derivation-started",
   ];

@@ -62,15 +62,16 @@ export function uploadOf(builder: Transfers): Partial<ServiceImpl<typeof Upload>
     async *put(requests) {
       builder.called("put");
       const infos: PathInfo[] = [];
-      const chunks: Uint8Array[] = [];
-      let codec = Codec.NONE;
+      const stretches: { readonly codec: Codec; readonly chunks: Uint8Array[] }[] = [];
       for await (const { part } of requests) {
-        if (part.case === "start") codec = part.value.codec;
+        if (part.case === "start") stretches.push({ codec: part.value.codec, chunks: [] });
+        if (part.case === "codec") stretches.push({ codec: part.value, chunks: [] });
         if (part.case === "paths") infos.push(...part.value.infos.map(infoFromWire));
-        if (part.case === "data") chunks.push(part.value);
+        if (part.case === "data") stretches.at(-1)?.chunks.push(part.value);
       }
-      const joined = Buffer.concat(chunks);
-      let rest: Uint8Array = codec === Codec.ZSTD ? zstdDecompressSync(joined) : joined;
+      const unpack = ({ codec, chunks }: (typeof stretches)[number]) =>
+        codec === Codec.ZSTD ? zstdDecompressSync(Buffer.concat(chunks)) : Buffer.concat(chunks);
+      let rest: Uint8Array = Buffer.concat(stretches.map(unpack));
       for (const info of infos) {
         register(info, rest.subarray(0, info.narSize));
         rest = rest.subarray(info.narSize);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { createChannel } from "../../src/client/run/channel.ts";
 import { checkLink, resultLinks } from "../../src/client/run/link.ts";
-import { packed, peek, through } from "../../src/client/transfer/bytes.ts";
+import { Lookahead, packed, through } from "../../src/client/transfer/bytes.ts";
 import { infoBatches } from "../../src/client/transfer/path-info.ts";
 import { planPut } from "../../src/client/transfer/put-plan.ts";
 import { guardStall } from "../../src/client/transfer/stall.ts";
@@ -109,10 +109,16 @@ test("small chunks are packed and large ones cut", async () => {
   assert.deepEqual(await text(3, 4), []);
 });
 
-test("what was peeked at comes again", async () => {
-  const { head, all } = await peek(bytes("ab", "cd", "ef"), 3);
-  assert.equal(Buffer.from(head).toString(), "abcd");
-  assert.equal(Buffer.concat(await Array.fromAsync(all)).toString(), "abcdef");
+test("what was looked at comes again, to the byte that is asked for", async () => {
+  const text = async (taken: AsyncIterable<Uint8Array>) => Buffer.concat(await Array.fromAsync(taken)).toString();
+  const input = new Lookahead(bytes("ab", "cd", "ef"));
+  assert.equal(Buffer.from(await input.peek(3)).toString(), "abc");
+  assert.equal(await text(input.take(1)), "a");
+  assert.equal(Buffer.from(await input.peek(3)).toString(), "bcd");
+  assert.equal(await text(input.take(4)), "bcde");
+  assert.equal(Buffer.from(await input.peek(3)).toString(), "f");
+  assert.equal(await text(input.take(3)), "f");
+  assert.equal((await input.peek(3)).length, 0);
 });
 
 test("a failing source fails the bytes behind a compressor, and so do bytes that are not compressed", async () => {

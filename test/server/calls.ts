@@ -69,6 +69,11 @@ export function putData(bytes: Uint8Array) {
   return { part: { case: "data" as const, value: new Uint8Array(bytes) } };
 }
 
+/** The message that says how the bytes after it travel. */
+export function putCodec(value: Codec) {
+  return { part: { case: "codec" as const, value } };
+}
+
 /** The messages that send these paths as they are. */
 export async function* putRequests(buildId: Uint8Array, paths: readonly MadePath[]) {
   yield putStart(buildId);

@@ -6,10 +6,10 @@ import { Codec } from "../../gen/drvthru/v1/common_pb.js";
 import type { UploadPutResponse } from "../../gen/drvthru/v1/upload_pb.js";
 import { Channel } from "../../src/server/channel.ts";
 import { derivation, sourcePath } from "../fakes/make-path.ts";
-import { missing, open, put, putData, putPaths, putStart, refused, upload } from "./calls.ts";
+import { missing, open, put, putCodec, putData, putPaths, putStart, refused, upload } from "./calls.ts";
 import { type Connected, world } from "./world.ts";
 
-type Message = ReturnType<typeof putStart> | ReturnType<typeof putPaths> | ReturnType<typeof putData>;
+type Message = ReturnType<typeof putStart | typeof putPaths | typeof putData | typeof putCodec>;
 
 /** A Put stream whose messages a test sends one by one. */
 function putStream(guest: Connected) {
@@ -153,6 +153,52 @@ test("the uploads of a build that is cancelled end", async t => {
   await guest.build.cancel({ buildId });
   assert.notEqual(await refused(stream.done), "taken");
   assert.equal(builder.nix.connections.size, 0);
+});
+
+test("the codec of a stream changes after 1 MiB of NAR, and not one byte before", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone({ maxUploadBytes: 10_000_000 });
+  const MIB = 1024 * 1024;
+  const send = async (name: string, first: number) => {
+    const path = sourcePath(name, randomBytes(3 * MIB));
+    const stream = putStream(guest);
+    await stream.send(putStart(await open(guest, [derivation({ name })])));
+    await stream.send(putPaths([path]));
+    for (let at = 0; at < first; at += 200_000) {
+      await stream.send(putData(path.nar.subarray(at, Math.min(first, at + 200_000))));
+    }
+    await stream.send(putCodec(Codec.ZSTD));
+    const second = zstdCompressSync(path.nar.subarray(first, first + MIB));
+    for (let at = 0; at < second.length; at += 200_000) await stream.send(putData(second.subarray(at, at + 200_000)));
+    await stream.send(putCodec(Codec.NONE));
+    for (let at = first + MIB; at < path.nar.length; at += 200_000) {
+      await stream.send(putData(path.nar.subarray(at, at + 200_000)));
+    }
+    stream.end();
+    return { stream, path };
+  };
+  const { stream, path } = await send("late", MIB);
+  await stream.done;
+  assert.deepEqual(stream.registered, [path.info.path]);
+  assert.equal(await refused((await send("early", MIB - 1)).stream.done), "MALFORMED");
+});
+
+test("a codec that is none is refused, at the start and later", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone({ maxUploadBytes: 10_000_000 });
+  const path = sourcePath("odd", randomBytes(2 * 1024 * 1024));
+  const atStart = putStream(guest);
+  await atStart.send(putStart(await open(guest, [derivation({ name: "a" })]), 7 as Codec));
+  await atStart.send(putPaths([path]));
+  await atStart.send(putData(path.nar.subarray(0, 1_000)));
+  assert.equal(await refused(atStart.done), "MALFORMED");
+  const later = putStream(guest);
+  await later.send(putStart(await open(guest, [derivation({ name: "b" })])));
+  await later.send(putPaths([path]));
+  for (let at = 0; at < 8; at++) await later.send(putData(path.nar.subarray(at * 200_000, (at + 1) * 200_000)));
+  await later.send(putCodec(7 as Codec));
+  later.end();
+  assert.equal(await refused(later.done), "MALFORMED");
 });
 
 test("as many upload streams as are allowed, and not one more", async t => {

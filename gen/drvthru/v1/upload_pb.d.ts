@@ -66,8 +66,8 @@ export declare type UploadMissingResponse = Message<"drvthru.v1.UploadMissingRes
 export declare const UploadMissingResponseSchema: GenMessage<UploadMissingResponse>;
 
 /**
- * A piece of a Put stream: first start, then infos and bytes in any mix. The NARs of the paths follow each other in the order of their infos, without
- * a gap, through the stream's codec; each is exactly as long as its info says.
+ * A piece of a Put stream: first start, then the rest in any mix. The NARs of the paths follow each other in the order of their infos, without
+ * a gap, through the stream's codec at that place; each is exactly as long as its info says.
  *
  * @generated from message drvthru.v1.UploadPutRequest
  */
@@ -101,6 +101,14 @@ export declare type UploadPutRequest = Message<"drvthru.v1.UploadPutRequest"> & 
      */
     value: Uint8Array;
     case: "data";
+  } | {
+    /**
+     * How the bytes travel from here on: with zstd, a new zstd stream begins. At least 1 MiB of NAR comes between two codecs.
+     *
+     * @generated from field: drvthru.v1.Codec codec = 4;
+     */
+    value: Codec;
+    case: "codec";
   } | { case: undefined; value?: undefined };
 };
 
@@ -124,7 +132,7 @@ export declare type UploadPutStart = Message<"drvthru.v1.UploadPutStart"> & {
   buildId: Uint8Array;
 
   /**
-   * How the bytes of the whole stream travel.
+   * How the bytes travel at first.
    *
    * @generated from field: drvthru.v1.Codec codec = 2;
    */

@@ -41,6 +41,8 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       return { line: `the builder lacks ${event.paths} of ${event.of} inputs (${formatBytes(event.bytes)})` };
     case "upload":
       return { phase: transfer("uploading inputs", event) };
+    case "upload-encoding":
+      return more(`from ${formatBytes(event.bytes)} on inputs go up ${ENCODINGS[event.codec]}`);
     case "queued":
       return { phase: `waiting for a slot, place ${event.position}` };
     case "started":
@@ -74,6 +76,8 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       return NOTHING;
   }
 }
+
+const ENCODINGS = { none: "as they are: they do not shrink", zstd: "compressed (zstd, level 3)" } as const;
 
 /** `uploading inputs 12/40, 1.2 of 3.0 GiB`. */
 function transfer(verb: string, progress: TransferProgress): string {

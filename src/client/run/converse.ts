@@ -38,7 +38,8 @@ async function sendAndStart(job: Job, build: BuildId, { services, principal }: C
     meter.expect(missing.length, bytes);
     const { upload } = services;
     const { maxPutStreams: maxStreams } = principal;
-    await putPaths({ upload, build, openStore: around.openStore, meter, maxStreams, signal }, missing);
+    const encoding = (codec: "none" | "zstd") => job.emit({ kind: "upload-encoding", codec, bytes: meter.bytes });
+    await putPaths({ upload, build, openStore: around.openStore, meter, maxStreams, encoding, signal }, missing);
     meter.flush();
   });
   ledger.uploaded(meter.paths, meter.bytes);

@@ -36,24 +36,50 @@ function* slices(bytes: Uint8Array, most: number): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += most) yield bytes.subarray(at, at + most);
 }
 
-/** Reads at least `length` bytes ahead, if there are so many; `all` gives them again and then the rest. */
-export async function peek(source: Bytes, length: number): Promise<{ head: Uint8Array; all: Bytes }> {
-  const iterator = source[Symbol.asyncIterator]();
-  const chunks: Uint8Array[] = [];
-  for (let have = 0; have < length; ) {
-    const next = await iterator.next();
-    if (next.done) break;
-    chunks.push(next.value);
-    have += next.value.length;
+/** Bytes that can be looked at before they are taken. */
+export class Lookahead {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #ahead: Uint8Array[] = [];
+
+  constructor(source: Bytes) {
+    this.#source = source[Symbol.asyncIterator]();
   }
-  const head = Buffer.concat(chunks);
-  async function* all() {
-    try {
-      yield* chunks.splice(0);
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-    } finally {
-      await iterator.return?.();
+
+  /** The next bytes, exactly so many where there are. They stay. */
+  async peek(length: number): Promise<Uint8Array> {
+    for (let have = total(this.#ahead); have < length; ) {
+      const next = await this.#read();
+      if (next === undefined) break;
+      this.#ahead.push(next);
+      have += next.length;
+    }
+    const [first] = this.#ahead;
+    return (this.#ahead.length === 1 && first ? first : Buffer.concat(this.#ahead)).subarray(0, length);
+  }
+
+  /** Takes so many bytes, fewer at the end. */
+  async *take(length: number): AsyncGenerator<Uint8Array> {
+    for (let left = length; left > 0; ) {
+      const next = this.#ahead.shift() ?? (await this.#read());
+      if (next === undefined) return;
+      if (next.length > left) this.#ahead.unshift(next.subarray(left));
+      const piece = next.subarray(0, left);
+      left -= piece.length;
+      yield piece;
     }
   }
-  return { head, all: all() };
+
+  async #read(): Promise<Uint8Array | undefined> {
+    const next = await this.#source.next();
+    return next.done ? undefined : next.value;
+  }
+
+  /** Takes no more: the source may clean up. */
+  async leave(): Promise<void> {
+    await this.#source.return?.();
+  }
+}
+
+function total(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 }

@@ -1,4 +1,3 @@
-import { constants, createZstdCompress, zstdCompressSync } from "node:zlib";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Codec } from "../../../gen/drvthru/v1/common_pb.js";
 import type { UploadPutRequestSchema } from "../../../gen/drvthru/v1/upload_pb.js";
@@ -8,7 +7,7 @@ import type { PathInfo } from "../../nix/path-info.ts";
 import type { OpenStore, Store } from "../../nix/store.ts";
 import type { Services } from "../connection/services.ts";
 import { malformed } from "../wire.ts";
-import { type Bytes, packed, peek, through } from "./bytes.ts";
+import { encode } from "./encode.ts";
 import type { Meter } from "./meter.ts";
 import { infoBatches, infoToWire, storePathFromWire } from "./path-info.ts";
 import { planPut } from "./put-plan.ts";
@@ -22,6 +21,8 @@ export interface PutContext {
   readonly meter: Meter;
   /** Most streams at once. */
   readonly maxStreams: number;
+  /** Is told how the bytes of a stream travel from now on. */
+  readonly encoding: (codec: "none" | "zstd") => void;
   readonly signal: AbortSignal;
 }
 
@@ -80,7 +81,7 @@ async function putStream(context: PutContext, infos: readonly PathInfo[]): Promi
 type PutMessage = MessageInitShape<typeof UploadPutRequestSchema>;
 
 async function* putMessages(
-  { build, meter }: PutContext,
+  { build, meter, encoding }: PutContext,
   store: Store,
   infos: readonly PathInfo[],
   guard: StallGuard,
@@ -97,28 +98,20 @@ async function* putMessages(
       }
     }
   }
-  const { head, all } = await peek(nars(), SAMPLE);
-  const codec = shrinks(head) ? Codec.ZSTD : Codec.NONE;
-  yield { part: { case: "start", value: { buildId: idToBytes(build), codec } } };
-  const encoded: Bytes = codec === Codec.ZSTD ? through(all, compressor()) : all;
-  for await (const data of packed(encoded, 64 << 10, 256 << 10)) {
+  let begun = false;
+  for await (const piece of encode(nars())) {
+    if (typeof piece === "number") {
+      encoding(piece === Codec.ZSTD ? "zstd" : "none");
+      if (begun) yield { part: { case: "codec", value: piece } };
+      else yield { part: { case: "start", value: { buildId: idToBytes(build), codec: piece } } };
+      begun = true;
+      continue;
+    }
     // What a chunk holds was announced when it was read from the store, so before it came out here.
     yield* announcements;
     announcements = [];
-    yield { part: { case: "data", value: data } };
-    meter.addWireBytes(data.length);
+    yield { part: { case: "data", value: piece } };
+    meter.addWireBytes(piece.length);
     guard.moved();
   }
-}
-
-const SAMPLE = 256 << 10;
-
-/** Whether the beginning of a stream shrinks by a tenth at least. */
-function shrinks(head: Uint8Array): boolean {
-  if (head.length === 0) return false;
-  return zstdCompressSync(head, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }).length < head.length * 0.9;
-}
-
-function compressor() {
-  return createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 21 } });
 }

@@ -9,8 +9,47 @@ import { refuse } from "../refusal.ts";
 const MAX_WINDOW_LOG = 23;
 const PIECE = 64 * 1024;
 
-/** The bytes of a stream after its codec. Takes no more of the source than its reader asks for, whatever that unfolds to. Throws a refusal. */
-export function decoded(codec: Codec, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+/** Bytes of NAR between two codecs, at the least: each zstd stream costs a decoder. */
+const LEAST = 1024 * 1024;
+
+/** A piece of an encoded stream: bytes, or how those after it travel. */
+export type Piece = Uint8Array | Codec;
+
+/**
+ * The bytes of a stream after its codecs. Takes no more of the source than its reader asks for, whatever that unfolds to.
+ * Throws a refusal.
+ */
+export async function* decoded(first: Codec, source: AsyncIterable<Piece>): AsyncGenerator<Uint8Array> {
+  const pieces = source[Symbol.asyncIterator]();
+  for (let codec: Codec | undefined = first; codec !== undefined; ) {
+    const stretch: Stretch = { next: undefined };
+    let size = 0;
+    for await (const bytes of decodedBy(codec, bytesOf(pieces, stretch))) {
+      size += bytes.length;
+      yield bytes;
+    }
+    codec = stretch.next;
+    if (codec !== undefined && size < LEAST) throw malformed("the codec changes before 1 MiB of NAR");
+  }
+}
+
+interface Stretch {
+  /** The codec that ended it. */
+  next: Codec | undefined;
+}
+
+/** The bytes up to the next codec, which then stands in the stretch. */
+async function* bytesOf(pieces: AsyncIterator<Piece>, stretch: Stretch): AsyncGenerator<Uint8Array> {
+  for (let piece = await pieces.next(); !piece.done; piece = await pieces.next()) {
+    if (typeof piece.value === "number") {
+      stretch.next = piece.value;
+      return;
+    }
+    yield piece.value;
+  }
+}
+
+function decodedBy(codec: Codec, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   if (codec === Codec.NONE) return source;
   if (codec === Codec.ZSTD) return unzstd(source);
   throw malformed("the stream's codec is neither none nor zstd");

@@ -13,7 +13,7 @@ import { refusalOf } from "../faults.ts";
 import { MAX_BATCH, malformed, pathInfoFromWire } from "../path-infos.ts";
 import { refuse } from "../refusal.ts";
 import type { Stores } from "../stores.ts";
-import { decoded } from "./decode.ts";
+import { decoded, type Piece } from "./decode.ts";
 import type { Named } from "./inputs.ts";
 import { NarFeed } from "./nar-feed.ts";
 import type { Transfer, Transfers } from "./transfers.ts";
@@ -69,7 +69,7 @@ class PutStream {
   readonly #context: PutContext;
   readonly #transfer: Transfer;
   readonly #signal: AbortSignal;
-  readonly #encoded = new Channel<Uint8Array>(ENCODED_PIECES);
+  readonly #encoded = new Channel<Piece>(ENCODED_PIECES);
   readonly #feed: NarFeed;
 
   constructor(build: LiveBuild, context: PutContext, transfer: Transfer, signal: AbortSignal) {
@@ -108,11 +108,13 @@ class PutStream {
       if (part.case === "data") {
         if (part.value.length === 0 || part.value.length > MAX_DATA) throw malformed("a piece has 1 byte to 256 KiB");
         await this.#encoded.send(part.value);
+      } else if (part.case === "codec") {
+        await this.#encoded.send(part.value);
       } else if (part.case === "paths") {
         if (part.value.infos.length > MAX_BATCH) throw malformed(`at most ${MAX_BATCH} paths are in a message`);
         this.#feed.announce(await this.#name(part.value.infos.map(pathInfoFromWire)));
       } else {
-        throw malformed("after the start of a Put stream come paths and data");
+        throw malformed("after the start of a Put stream come paths, data and codecs");
       }
     }
     this.#encoded.end();
