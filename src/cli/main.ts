@@ -19,17 +19,24 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.stderr.write(overview(cli.definitions(), version()));
     return ExitCode.usage;
   }
-  if (words[0] === "--version" || words[0] === "-V") {
-    io.stdout.write(`drv-thru ${version()}\n`);
-    return ExitCode.done;
-  }
   try {
+    if (words[0] === "--version" || words[0] === "-V") return await showVersion(io);
     if (words[0] === "help" || words.includes("--help") || words.includes("-h")) return help(cli, words, io);
     const command = parse(cli, argv, words, io);
     return (await command.execute()) ?? ExitCode.done;
   } catch (error) {
     return reportError(error, io);
   }
+}
+
+/** The program's version, and below it what carries its bytes. */
+async function showVersion(io: Io): Promise<number> {
+  io.stdout.write(`drv-thru ${version()}\n`);
+  const { irohInUse } = await import("../client/iroh.ts");
+  const { text, passedOver } = irohInUse();
+  io.stdout.write(`${text}\n`);
+  if (passedOver !== undefined) io.stderr.write(`the native addon is not used: ${passedOver}\n`);
+  return ExitCode.done;
 }
 
 /** The program: runs the process's own arguments and leaves with the exit code. */

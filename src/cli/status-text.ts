@@ -10,7 +10,7 @@ const MAX_ERROR = 512;
 /** A builder's status for people, as it stands at this moment of the builder's clock. The first line names the builder. */
 export function statusText(status: BuilderStatus, now: Date): string {
   const { active, queued, opened, downloads, recent } = status;
-  const sections = [`builder ${status.endpointId}`, capacityLine(status)];
+  const sections = [`builder ${status.endpointId}`, capacityLine(status), programLine(status)];
   if (status.activeCount + status.queuedCount + opened.length + downloads.length === 0) sections.push("idle");
   const uploads = new Map(status.uploads.map(transfer => [transfer.build, transfer]));
   section(sections, "Active", [...active.map(b => activeRow(b, now)), ...others(status.activeCount - active.length)]);
@@ -28,6 +28,11 @@ export function statusText(status: BuilderStatus, now: Date): string {
     recent.map(errorLine),
   );
   return sections.join("\n");
+}
+
+/** Which program answers, and what carries its bytes. */
+function programLine({ version, iroh }: BuilderStatus): string {
+  return iroh === "" ? `drv-thru ${version}` : `drv-thru ${version}, ${iroh}`;
 }
 
 function capacityLine(status: BuilderStatus): string {

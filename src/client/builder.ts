@@ -135,6 +135,8 @@ export interface StatusTransfer {
 export interface BuilderStatus {
   readonly endpointId: string;
   readonly version: string;
+  /** Which implementation of Iroh carries its bytes, for people; empty if it does not say. */
+  readonly iroh: string;
   /** The builder's time; of a builder that does not tell it, ours. */
   readonly at: Date;
   readonly startedAt: Date;

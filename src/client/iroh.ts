@@ -1,7 +1,17 @@
+import { chosenIroh } from "../iroh/choice.ts";
 import { makeEndpoint } from "../iroh/endpoint.ts";
 import type { EndpointId } from "../lib/ids.ts";
 import { BUILDER_ALPN } from "../lib/protocol.ts";
 import type { Dial, Peer } from "./connection/dial.ts";
+
+/**
+ * Which implementation of Iroh this process uses, for people; `passedOver` says why it is not the addon although there is one.
+ * Throws a `Failure` where the environment asks for what is not to be had.
+ */
+export function irohInUse(): { readonly text: string; readonly passedOver: string | undefined } {
+  const { text, because } = chosenIroh();
+  return { text, passedOver: because };
+}
 
 /** Reaches builders over Iroh; the only file of the client that knows it. */
 export const dialIroh: Dial = async (peer, { timeoutMs, signal }) => {

@@ -137,6 +137,7 @@ export function toStatus(message: Status_ | undefined): BuilderStatus {
   return {
     endpointId: toHex(message.endpointId),
     version: cleanLine(message.version, 64),
+    iroh: cleanLine(message.iroh, 128),
     at: toDate(message.at) ?? new Date(),
     startedAt: toDate(message.startedAt) ?? new Date(0),
     draining: message.draining,

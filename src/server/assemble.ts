@@ -26,6 +26,8 @@ export interface AssemblyParts {
   readonly sealingKey: Uint8Array;
   readonly trustedClients: ReadonlyMap<ClientId, TrustedClient>;
   readonly endpoint: EndpointId;
+  /** Which implementation of Iroh that endpoint is of, for people. */
+  readonly iroh: string;
   /** Where the builder can be reached now. */
   readonly addresses: () => { readonly relayUrls: readonly string[]; readonly addresses: readonly string[] };
   readonly log: Logger;

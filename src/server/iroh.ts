@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { chosenIroh } from "../iroh/choice.ts";
 import { makeEndpoint, type Relay } from "../iroh/endpoint.ts";
 import type { EndpointId } from "../lib/ids.ts";
 import { BUILDER_ALPN } from "../lib/protocol.ts";
@@ -12,6 +13,9 @@ const STRANGER_BYTES = 4 * 1024 * 1024;
 /** The builder's end of the network. */
 export interface BuilderEndpoint {
   readonly id: EndpointId;
+  /** Which implementation of Iroh it is, for people; `passedOver` says why it is not the addon although there is one. */
+  readonly iroh: string;
+  readonly passedOver: string | undefined;
   /** The next connection, or `undefined` once it is closed. */
   accept(): Promise<Session | undefined>;
   /** Where it can be reached now: `ADDR:PORT` texts, and the relay if one is reached. */
@@ -35,7 +39,9 @@ export async function bindBuilder(config: BuilderConfig, secretKey: Uint8Array):
       const { direct, relayUrl } = endpoint.addresses();
       return { addresses: direct, relayUrls: relayUrl === undefined ? [] : [relayUrl] };
     };
-    return { id: endpoint.id, accept: () => endpoint.accept(), reachable, close: () => endpoint.close() };
+    const { text: iroh, because: passedOver } = chosenIroh();
+    const { id } = endpoint;
+    return { id, iroh, passedOver, accept: () => endpoint.accept(), reachable, close: () => endpoint.close() };
   } catch (error) {
     throw portTaken(error, file, bind);
   }

@@ -49,6 +49,8 @@ export interface ServicesParts {
   readonly building: BuildSettings;
   readonly endpoint: EndpointId;
   readonly version: string;
+  /** Which implementation of Iroh carries its bytes, for people. */
+  readonly iroh: string;
   readonly connectedClients: () => number;
   readonly log: Logger;
   readonly now: () => number;

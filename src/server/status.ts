@@ -34,6 +34,8 @@ export interface StatusContext {
   readonly going: Downloads;
   readonly endpoint: EndpointId;
   readonly version: string;
+  /** Which implementation of Iroh carries its bytes, for people. */
+  readonly iroh: string;
   readonly startedAt: number;
   readonly maxConcurrentBuilds: number;
   /** Ended builds that are told. */
@@ -78,6 +80,7 @@ function statusFor(principal: Principal, context: StatusContext): BuilderStatus 
   return create(BuilderStatusSchema, {
     endpointId: idToBytes(context.endpoint),
     version: context.version,
+    iroh: context.iroh,
     startedAt: timestampFromMs(context.startedAt),
     at: timestampFromMs(context.now()),
     draining: builds.draining,

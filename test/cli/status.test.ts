@@ -38,10 +38,13 @@ function ended(outcome: "built" | "failed", message = "", more: Partial<BuildRec
   return record({ state: "finished", ...rest, ...more });
 }
 
+const program = "drv-thru 1.0.0, @number0/iroh 1.1.0";
+
 function status(more: Partial<BuilderStatus>): BuilderStatus {
   return {
     endpointId: "cd".repeat(32),
     version: "1.0.0",
+    iroh: "@number0/iroh 1.1.0",
     at: AT,
     startedAt: ago(1000),
     draining: false,
@@ -60,8 +63,8 @@ function status(more: Partial<BuilderStatus>): BuilderStatus {
   };
 }
 
-test("the status of an idle builder is its endpoint id, its capacity, and that it is idle", () => {
-  assert.equal(statusText(status({}), AT), `builder ${"cd".repeat(32)}\n[...] active 0/3, queued 0\nidle`);
+test("the status of an idle builder is its endpoint id, its capacity, its program, and that it is idle", () => {
+  assert.equal(statusText(status({}), AT), `builder ${"cd".repeat(32)}\n[...] active 0/3, queued 0\n${program}\nidle`);
 });
 
 test("the status tells active, waiting, sending, fetching and recent builds in aligned rows", () => {
@@ -95,6 +98,7 @@ test("the status tells active, waiting, sending, fetching and recent builds in a
   );
   assert.deepEqual(text.split("\n").slice(1), [
     "[##.] active 2/3, queued 1",
+    program,
     "",
     "Active:",
     "  111111111111  ticket:friend  building    1m05s  .#app",
@@ -133,11 +137,11 @@ test("on a terminal a change is drawn over what was there, within its width and 
   const world = testIo({ terminal: true, rows: 8 });
   const recent = Array.from({ length: 10 }, () => ended("built", "", { installable: "x".repeat(200) }));
   await redrawStatus(only(status({}), status({ recent })), world.io);
-  const [first, second = ""] = world.stdout().split("\r\x1b[3A");
-  assert.equal(first?.split("\n").length, 4, "three lines, and the cursor below them");
+  const [first, second = ""] = world.stdout().split("\r\x1b[4A");
+  assert.equal(first?.split("\n").length, 5, "four lines, and the cursor below them");
   const lines = second.replace("\x1b[J", "").split("\n").slice(0, -1);
   assert.equal(lines.length, 7);
-  assert.match(lines.at(-1) ?? "", /^… 9 lines more/);
+  assert.match(lines.at(-1) ?? "", /^… 10 lines more/);
   for (const line of lines) assert.ok([...line.replace("\x1b[K", "")].length < 40, line);
 });
 

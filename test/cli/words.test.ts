@@ -140,10 +140,10 @@ test("a flag that may be repeated, and a word behind --, are not counted", async
   assert.doesNotMatch(given.stderr, /takes one value/);
 });
 
-test("--version prints the name and version alone", async () => {
+test("--version prints the name and version, and below them what carries the bytes", async () => {
   const typed = await type("--version");
   assert.equal(typed.code, 0);
-  assert.match(typed.stdout, /^drv-thru \d+\.\d+\.\d+\n$/);
+  assert.match(typed.stdout, /^drv-thru \d+\.\d+\.\d+\n(@number0\/iroh|native addon, iroh) \d+\.\d+\.\d+\n$/);
 });
 
 test("each shell gets a completion script that knows every command", async () => {

@@ -103,6 +103,7 @@ export class World {
       building: this.building,
       endpoint: randomId<EndpointId>(),
       version: "0.0.0",
+      iroh: "memory",
       connectedClients: () => this.#connections.length,
       log: this.log,
       now: this.now,

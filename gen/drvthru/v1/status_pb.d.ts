@@ -197,6 +197,13 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
    * @generated from field: repeated drvthru.v1.StatusTransfer downloads = 16;
    */
   downloads: StatusTransfer[];
+
+  /**
+   * What carries its bytes, for people: which implementation of Iroh, and its version. At most 128 bytes.
+   *
+   * @generated from field: string iroh = 17;
+   */
+  iroh: string;
 };
 
 /**
