@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { chosenIroh } from "../src/iroh/choice.ts";
 
 const version = "v1.0.5";
 const root = join(import.meta.dirname, "..");
@@ -82,4 +83,5 @@ if (spawnSync("go", ["version"]).error !== undefined) {
   process.exit(0);
 }
 prepare();
+console.error(`conformance: over ${chosenIroh().text} (DRV_THRU_IROH=native or number0 forces one)`);
 process.exitCode = modes.map(run).every(ok => ok) ? 0 : 1;

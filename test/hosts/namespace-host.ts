@@ -50,6 +50,8 @@ export class NamespaceHost implements Host {
       NODE_COMPILE_CACHE: `/var/tmp/compiled-${user}`,
       // Where all is one uid the store's files are the user's own, and Nix would go round the daemon.
       ...(ownUids || user === "root" ? {} : { NIX_REMOTE: "daemon" }),
+      // Which Iroh is tested is the tests' affair.
+      ...(process.env["DRV_THRU_IROH"] ? { DRV_THRU_IROH: process.env["DRV_THRU_IROH"] } : {}),
       ...env,
     };
     const settings = Object.entries(clean).map(([name, value]) => `${name}=${value}`);
