@@ -79,7 +79,8 @@ export async function startBuilder(options: BuilderOptions): Promise<Builder> {
   if (warning !== undefined) log.warn(warning);
   const endpoint = await bindBuilder(config, keys.iroh);
   opened.defer(() => endpoint.close());
-  if (endpoint.passedOver !== undefined) log.warn({ because: endpoint.passedOver }, "the native Iroh addon is not used");
+  if (endpoint.passedOver !== undefined)
+    log.warn({ because: endpoint.passedOver }, "the native Iroh addon is not used");
   const limits = limitsOf(options);
   const trustedClients = new Map(config.trustedClients);
   const assembly = await assemble({
