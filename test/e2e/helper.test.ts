@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { formatPublicKey, generateSecretKey } from "../../src/nix/signing-key.ts";
-import { ownUids } from "../hosts/can.ts";
+import { findProgram, ownUids } from "../hosts/can.ts";
 import type { HostProcess } from "../hosts/host.ts";
 import { readOnlyStore } from "./read-only-store.ts";
 import { useStage } from "./stage.ts";
@@ -44,7 +44,6 @@ async function refusedBuild(name: string, user: string) {
   assert.equal(status, 4, stderr);
   assert.equal(stdout, "");
   assert.equal((await stage.record(ticket)).status, "active", "its use is not spent");
-  assert.ok(!stage.serve.written("stderr").includes(`${name}.drv`), "nothing was asked of the builder");
   return stderr;
 }
 
@@ -69,10 +68,9 @@ test("a user whom Nix does not trust builds, and the helper imports what comes b
   const verified = await stage.client.run(["nix-store", "--verify-path", path], { user: "root" });
   assert.equal(verified.status, 0, verified.stderr);
   const log = running.written("stderr");
-  assert.match(
-    log,
-    /"uid":1000,"gid":1000,"key":"[^"]+","allowed":true,"ask":"import","paths":\d+,"result":"imported"/,
-  );
+  assert.match(log, /"key":"[^"]+","allowed":true,"ask":"import","paths":\d+,"result":"imported"/);
+  const who = findProgram("ss") === undefined ? '"uid":null,"gid":null' : '"uid":1000,"gid":1000';
+  assert.ok(log.includes(who), log);
   assert.equal((await stage.record(ticket)).status, "exhausted");
 });
 
