@@ -29,6 +29,8 @@ export interface ServerLimits {
   readonly maxPutStoresOfOwner: number;
   /** Most paths that fill the output cache at once, each over a daemon connection. */
   readonly maxCacheFills: number;
+  /** A path that waits so long for its fill goes past the cache. */
+  readonly cachePatience: number;
   /** Most bytes of archives in the output cache, or `undefined` for no limit. */
   readonly maxCacheBytes: number | undefined;
   /** Most daemon connections for downloads past the cache, of everybody and of one owner. */
@@ -68,6 +70,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxPutStores: 32,
   maxPutStoresOfOwner: 8,
   maxCacheFills: Math.max(1, Math.min(availableParallelism(), 16)),
+  cachePatience: 60_000,
   maxCacheBytes: 20 * 1024 ** 3,
   maxFetchStores: 64,
   maxFetchStoresOfOwner: 16,

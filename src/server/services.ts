@@ -86,6 +86,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     openStore,
     key: parts.signingKey,
     maxFills: limits.maxCacheFills,
+    patience: limits.cachePatience,
     maxBytes: limits.maxCacheBytes,
     idleTime,
     log,

@@ -77,7 +77,7 @@ async function* partsOfAll(call: Call, wanted: readonly Wanted[], infos: readonl
     const info = infos[index];
     if (info === undefined) continue;
     for (const next of infos.slice(index === 0 ? 0 : index + AHEAD - 1, index + AHEAD)) {
-      await call.cache.prefetch(next, call.owner);
+      await call.cache.prefetch(next);
     }
     for await (const part of partsOf(call, item, info)) {
       count(call.served, part);
@@ -87,8 +87,8 @@ async function* partsOfAll(call: Call, wanted: readonly Wanted[], infos: readonl
 }
 
 async function* partsOf(call: Call, wanted: Wanted, info: PathInfo): AsyncGenerator<Part> {
-  const { cache, owner, served, signal } = call;
-  const source = await cache.open(info, owner);
+  const { cache, served, signal } = call;
+  const source = await cache.open(info);
   if (source === undefined) return yield* straight(call, info);
   let whole = false;
   try {

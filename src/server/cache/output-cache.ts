@@ -1,5 +1,6 @@
 import { statfs } from "node:fs/promises";
 import type { Logger } from "pino";
+import { Permits } from "../../lib/permits.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { SecretKey } from "../../nix/signing-key.ts";
 import type { OpenStore } from "../../nix/store.ts";
@@ -25,6 +26,8 @@ export interface OutputCacheParts {
   readonly maxFills: number;
   /** Bytes of archives, or `undefined` for no limit. */
   readonly maxBytes: number | undefined;
+  /** How long a path waits until it may fill, in milliseconds; then it goes past the cache. */
+  readonly patience: number;
   /** How long a daemon connection waits for its next fill, in milliseconds. */
   readonly idleTime: number;
   readonly log: Logger;
@@ -49,6 +52,7 @@ export class OutputCache {
   readonly #entries = new Entries();
   readonly #keeper: Keeper;
   readonly #stores: Stores;
+  readonly #permits: Permits;
   readonly #fills = new Map<string, Fill>();
   readonly #closed = new AbortController();
   readonly #ready: Promise<boolean>;
@@ -59,9 +63,8 @@ export class OutputCache {
     this.#parts = parts;
     this.#folder = new CacheFolder(parts.folder);
     this.#keeper = new Keeper(this.#folder, this.#entries);
-    // One guest's large paths never take all fills, where there are several.
-    const ofOne = Math.max(1, parts.maxFills - 1);
-    this.#stores = new Stores(parts.openStore, parts.maxFills, { ofOne, idleTime: parts.idleTime });
+    this.#stores = new Stores(parts.openStore, parts.maxFills, { idleTime: parts.idleTime });
+    this.#permits = new Permits(parts.maxFills);
     this.#ready = this.#scan();
   }
 
@@ -79,16 +82,16 @@ export class OutputCache {
   }
 
   /** The compressed NAR of a path as it was vouched for, from the cache or while it fills. `undefined`: it cannot be cached now. Close what you get. */
-  async open(info: PathInfo, whose: string): Promise<FileSource | undefined> {
+  async open(info: PathInfo): Promise<FileSource | undefined> {
     if (!(await this.#ready)) return undefined;
     const there = await this.#there(info);
-    return there ?? this.#begin(info, whose)?.follow();
+    return there ?? this.#begin(info)?.follow();
   }
 
   /** Begins to fill what will be asked for soon. */
-  async prefetch(info: PathInfo, whose: string): Promise<void> {
+  async prefetch(info: PathInfo): Promise<void> {
     if (!(await this.#ready) || this.#entries.get(hashPart(info.path))?.narHash === info.narHash) return;
-    this.#begin(info, whose);
+    this.#begin(info);
   }
 
   async #there(info: PathInfo): Promise<FileSource | undefined> {
@@ -116,7 +119,7 @@ export class OutputCache {
   }
 
   /** The fill of a path, which goes on to its end whoever leaves: its first reader may come again. */
-  #begin(info: PathInfo, whose: string): Fill | undefined {
+  #begin(info: PathInfo): Fill | undefined {
     const key = hashPart(info.path);
     const under = this.#fills.get(key);
     if (under !== undefined) return under.info.narHash === info.narHash ? under : undefined;
@@ -124,16 +127,17 @@ export class OutputCache {
     const temporaryFile = () => this.#folder.temporaryFile();
     const fill = new Fill(info, { temporaryFile, grow: (before, bytes) => this.#grow(before, bytes) });
     this.#fills.set(key, fill);
-    this.#later(this.#fill(fill, whose).finally(() => this.#fills.delete(key)));
+    this.#later(this.#fill(fill).finally(() => this.#fills.delete(key)));
     return fill;
   }
 
-  async #fill(fill: Fill, whose: string): Promise<void> {
+  async #fill(fill: Fill): Promise<void> {
     const began = performance.now();
     const { info } = fill;
     try {
       await this.#keeper.room();
-      await this.#stores.use(this.#closed.signal, store => fillFrom(store, fill), whose);
+      const release = await this.#permit();
+      await this.#stores.use(this.#closed.signal, store => fillFrom(store, fill)).finally(release);
       await this.#keep(fill);
       const seconds = (performance.now() - began) / 1000;
       this.#parts.log.debug({ path: info.path, narBytes: info.narSize, fileBytes: fill.size, seconds }, "cache filled");
@@ -143,6 +147,16 @@ export class OutputCache {
       if (error instanceof NoRoom) throw error;
     } finally {
       fill.end();
+    }
+  }
+
+  /** Somebody's huge paths may take all fills for long: then others' go past the cache. */
+  async #permit(): Promise<() => void> {
+    const patience = AbortSignal.timeout(this.#parts.patience);
+    try {
+      return await this.#permits.acquire(AbortSignal.any([this.#closed.signal, patience]));
+    } catch (error) {
+      throw patience.aborted ? new NoRoom("all fills are taken") : error;
     }
   }
 

@@ -15,6 +15,7 @@ const cache = new OutputCache({
   openStore: nix.open,
   key,
   maxFills: 3,
+  patience: 60_000,
   maxBytes: 3_000_000,
   idleTime: 100,
   log: pino({ level: "silent" }),
@@ -25,7 +26,7 @@ for (let n = Number(from); ; n += 4) {
   nix.seed(...made);
   await Promise.all(
     made.map(async ({ info }) => {
-      const source = await cache.open({ ...info, signatures: [signPath(info, key)] }, "somebody");
+      const source = await cache.open({ ...info, signatures: [signPath(info, key)] });
       if (source === undefined) throw new Error("the cache takes nothing");
       const never = new AbortController().signal;
       for (let at = 0; ; ) {
