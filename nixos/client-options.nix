@@ -40,6 +40,12 @@ in
             endpointId = optionalText "The builder's endpoint id, as `drv-thru status` prints it there. Either this or `endpointIdFile`.";
             endpointIdFile = optionalText "A file with the endpoint id, read at each build by who builds. Either this or `endpointId`.";
             relayUrl = optionalText "The relay at which the builder is found. `null`: the default ones.";
+            addresses = mkOption {
+              type = types.listOf types.str;
+              default = [ ];
+              example = [ "192.0.2.7:4433" ];
+              description = "Where the builder listens, as `IP:PORT`, for networks without discovery.";
+            };
             inherit publicKey;
           };
         }

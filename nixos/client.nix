@@ -7,11 +7,12 @@ let
   keysOf = builders: map (builder: builder.publicKey) (lib.attrValues builders);
   entryOf =
     builder:
-    lib.filterAttrs (_: value: value != null) {
+    lib.filterAttrs (_: value: value != null && value != [ ]) {
       endpoint_id = builder.endpointId;
       endpoint_id_file = builder.endpointIdFile;
       relay_url = builder.relayUrl;
       public_key = builder.publicKey;
+      inherit (builder) addresses;
     };
 in
 {

@@ -44,6 +44,16 @@ in
       description = "How many builds that have ended `drv-thru status` shows.";
     };
 
+    settings = mkOption {
+      type = types.attrsOf types.anything;
+      default = { };
+      example = {
+        relay = "none";
+        advertise = [ "203.0.113.7:4433" ];
+      };
+      description = "Further fields of `/etc/drv-thru/server.json`, as docs/cli.md lists them. They win over the other options.";
+    };
+
     trustedClients = mkOption {
       default = { };
       description = "Clients that build here without a ticket, by the name that `drv-thru status` gives them.";

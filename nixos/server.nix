@@ -34,7 +34,7 @@ let
       max_build_time = client.maxBuildTime;
       max_upload_bytes = client.maxUploadBytes;
     }) server.trustedClients;
-  };
+  } // server.settings;
 
   # Nix's default lets everybody ask its daemon; where that was narrowed, the builder has to be named.
   allowedUsers = config.nix.settings.allowed-users;
@@ -100,7 +100,12 @@ in
       # What a running builder does not take over.
       restartTriggers = [
         (builtins.toJSON {
-          inherit (server) dataDir secretKeyFile outputCacheMaxParallelFills;
+          inherit (server)
+            dataDir
+            secretKeyFile
+            outputCacheMaxParallelFills
+            settings
+            ;
         })
       ];
       reloadTriggers = [ config.environment.etc."drv-thru/server.json".source ];
@@ -128,7 +133,8 @@ in
           StateDirectory = stateName;
           StateDirectoryMode = "0700";
         }
-        // lib.optionalAttrs (!isState) { BindPaths = [ server.dataDir ]; }
+        # It may be missing (-) until ExecStartPre has made it, for which systemd makes these mounts too.
+        // lib.optionalAttrs (!isState) { BindPaths = [ "-${server.dataDir}" ]; }
         // lib.optionalAttrs (!ownKey) {
           RuntimeDirectory = "drv-thru-key";
           RuntimeDirectoryMode = "0700";

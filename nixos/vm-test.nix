@@ -12,7 +12,7 @@ let
   };
   common = {
     imports = [ module ];
-    # There is nothing to substitute from, and no relay: the two reach each other directly.
+    # There is nothing to substitute from and no relay: the two reach each other directly.
     nix.settings.substituters = [ ];
     nix.settings.experimental-features = [
       "nix-command"
@@ -29,6 +29,7 @@ in
     imports = [ common ];
     users.users.owner = user;
     services.drv-thru.server.enable = true;
+    services.drv-thru.server.settings.relay = "none";
     systemd.tmpfiles.rules = [
       "d /var/lib/drv-thru 0700 drv-thru drv-thru -"
       "f /var/lib/drv-thru/signing-secret.key 0600 drv-thru drv-thru - ${secretKey}"

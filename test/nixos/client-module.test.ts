@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { findBuilder } from "../../src/client/builders/known.ts";
+import { parseAllowedKeys } from "../../src/helper/keys.ts";
+import { formatPublicKey, generateSecretKey } from "../../src/nix/signing-key.ts";
 import { machine, unitText } from "./machine.ts";
 import { whyNoEvaluation } from "./nix.ts";
 
@@ -74,6 +78,23 @@ test("builders.json names the builders, without what is not set", { skip }, () =
       },
     },
   });
+});
+
+test("what the module writes is what the client and the helper read", { skip }, async t => {
+  const key = formatPublicKey(generateSecretKey("kraken").public);
+  const { etc } = machine(`{
+    services.drv-thru.client = {
+      enable = true;
+      builders.kraken = { endpointId = "${"33".repeat(32)}"; publicKey = "${key}"; addresses = [ "192.0.2.7:4433" ]; };
+    };
+  }`);
+  const folder = mkdtempSync(join(tmpdir(), "drv-thru-etc-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "builders.json");
+  writeFileSync(file, etc["drv-thru/builders.json"] ?? "");
+  const { publicKey, addresses } = await findBuilder("kraken", { DRV_THRU_BUILDERS_CONFIG: file });
+  assert.deepEqual([publicKey, addresses], [key, ["192.0.2.7:4433"]]);
+  assert.deepEqual([...parseAllowedKeys(etc["drv-thru/trusted-builders"] ?? "", "trusted-builders").keys()], [key]);
 });
 
 test("narFetches is set for everybody's sessions", { skip }, () => {

@@ -120,7 +120,7 @@ test("the package's own phases make a program that runs", { skip }, t => {
   const script = phases.join("\n").replaceAll(npm, packages).replaceAll(node, process.execPath);
   const out = join(folder, "out");
   const env = { PATH: `${join(root, "node_modules/.bin")}:${process.env["PATH"]}`, out, TMPDIR: folder, HOME: folder };
-  execFileSync("bash", ["-euc", `${STDENV}\n${script}`], { cwd: source, env, stdio: "pipe" });
+  execFileSync("bash", ["--norc", "-euc", `${STDENV}\n${script}`], { cwd: source, env, stdio: "pipe" });
   const told = execFileSync(join(out, "bin/drv-thru"), ["--version"], { env: { PATH: "/usr/bin:/bin" } });
   assert.equal(String(told).split("\n", 1)[0], `drv-thru ${version}+abc1234`);
   assert.deepEqual(readdirSync(out).sort(), ["bin", "lib"]);

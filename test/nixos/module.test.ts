@@ -89,13 +89,14 @@ test("every option of the builder reaches its configuration, which serve takes",
       recentBuildsLimit = 50;
       trustedClients.alex = { publicKey = "${ID}"; maxBuildTime = "1h"; maxUploadBytes = "5G"; };
       trustedClients.kim.publicKey = "${"22".repeat(32)}";
+      settings.relay = "none";
     };
   }`);
   const config = parseConfig(etc["drv-thru/server.json"] ?? "", "/etc/drv-thru/server.json");
   const { dataFolder, secretKeyFile, maxConcurrentBuilds, outputCacheMaxParallelFills, recentBuildsLimit } = config;
   assert.deepEqual(
-    [dataFolder, secretKeyFile, maxConcurrentBuilds, outputCacheMaxParallelFills, recentBuildsLimit],
-    ["/srv/builder", "/srv/builder/secret.key", 3, 4, 50],
+    [dataFolder, secretKeyFile, maxConcurrentBuilds, outputCacheMaxParallelFills, recentBuildsLimit, config.relay],
+    ["/srv/builder", "/srv/builder/secret.key", 3, 4, 50, "none"],
   );
   const limits = [...config.trustedClients.values()].map(one => [one.name, one.maxBuildSeconds, one.maxUploadBytes]);
   assert.deepEqual(limits, [
@@ -120,7 +121,12 @@ test("a setting that a running builder does not take over restarts it", { skip }
     machine(`{ services.drv-thru.server = { enable = true; ${setting} }; }`).units["drv-thru.service"]?.restartTriggers;
   const before = of("");
   assert.deepEqual(of("maxConcurrentBuilds = 2;"), before);
-  for (const setting of ['dataDir = "/srv/x";', 'secretKeyFile = "/srv/y";', "outputCacheMaxParallelFills = 3;"]) {
+  for (const setting of [
+    'settings.relay = "none";',
+    'dataDir = "/srv/x";',
+    'secretKeyFile = "/srv/y";',
+    "outputCacheMaxParallelFills = 3;",
+  ]) {
     assert.notDeepEqual(of(setting), before, setting);
   }
 });
@@ -131,7 +137,7 @@ for (const dataDir of ["/srv/builder", "/home/kim/builder"]) {
     const service = units["drv-thru.service"];
     assert.deepEqual(failed, []);
     const { BindPaths, StateDirectory, ExecStartPre, ProtectHome } = service?.serviceConfig ?? {};
-    assert.deepEqual([BindPaths, StateDirectory], [[dataDir], undefined]);
+    assert.deepEqual([BindPaths, StateDirectory], [[`-${dataDir}`], undefined]);
     assert.equal(ProtectHome, dataDir.startsWith("/home") ? "tmpfs" : true);
     assert.match(String(ExecStartPre), new RegExp(`^\\+/bin/sh /nix/store/\\S+-prepare.sh drv-thru ${dataDir}$`));
     assert.deepEqual(service?.unitConfig["RequiresMountsFor"], [dataDir, `${dataDir}/secret.key`]);
