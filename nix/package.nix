@@ -12,6 +12,8 @@
   # The version, if it is another than that of package.json.
   version ? (lib.importJSON ../package.json).version,
   npmPackages ? callPackage ./npm-packages.nix { },
+  # Carries the bytes; without it @number0/iroh does, at a fraction of the rate.
+  addon ? callPackage ./addon.nix { },
 }:
 stdenv.mkDerivation {
   pname = "drv-thru";
@@ -64,7 +66,8 @@ stdenv.mkDerivation {
           nix
           nix-output-monitor
         ]
-      }
+      } \
+      --set-default DRV_THRU_IROH_ADDON ${addon}/lib/iroh.node
     runHook postInstall
   '';
 
@@ -73,12 +76,13 @@ stdenv.mkDerivation {
   installCheckPhase = ''
     runHook preInstallCheck
     $out/bin/drv-thru --version | grep -Fx "drv-thru ${version}"
+    DRV_THRU_IROH=native $out/bin/drv-thru --version
     HOME=$TMPDIR $out/bin/drv-thru key show
     (cd $out/lib/drv-thru && ${lib.getExe nodejs_24} --input-type=module --eval 'import "@number0/iroh"; import "lmdb";')
     runHook postInstallCheck
   '';
 
-  passthru = { inherit npmPackages; };
+  passthru = { inherit addon npmPackages; };
 
   meta = {
     description = "Nix builds on someone else's machine, by ticket";

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { copyPackages, type Lock, packagesFor, SYSTEMS } from "../../nix/npm-tree.ts";
+import { whyNoAddon } from "../iroh/bindings.ts";
 import { evaluate, libFolder, whyNoEvaluation } from "./nix.ts";
 
 const skip = whyNoEvaluation();
@@ -83,9 +84,25 @@ test("the package names its program, licences and systems", { skip }, () => {
   assert.deepEqual(meta, { mainProgram: "drv-thru", platforms: SYSTEMS, licences: ["MIT", "Apache-2.0"] });
 });
 
+test("the package has the addon, built from the committed lock file, and its program is told where it is", {
+  skip,
+}, () => {
+  for (const system of SYSTEMS) {
+    const { phase, path, lock, source, made } = ofFlake(`
+      let inherit (out.packages.${system}.default) attrs addon; in {
+        phase = attrs.installPhase; path = addon.outPath; lock = toString addon.cargoLock.lockFile;
+        source = toString addon.attrs.src; made = addon.attrs.postInstall;
+      }`) as Record<string, string>;
+    assert.ok(phase?.includes(`--set-default DRV_THRU_IROH_ADDON ${path}/lib/iroh.node\n`), phase);
+    assert.equal(lock, join(root, "native/Cargo.lock"));
+    assert.match(source ?? "", /-drv-thru-source$/);
+    assert.match(made ?? "", system.endsWith("darwin") ? /libdrv_thru_iroh\.dylib / : /libdrv_thru_iroh\.so /);
+  }
+});
+
 test("nom and Nix come after whatever the user has in PATH", { skip }, () => {
   const phase = String(ofFlake("package.attrs.installPhase"));
-  assert.match(phase, /--suffix PATH : \/nix\/store\/\S+-nix\/bin:\/nix\/store\/\S+-nix-output-monitor\/bin\n/);
+  assert.match(phase, /--suffix PATH : \/nix\/store\/\S+-nix\/bin:\/nix\/store\/\S+-nix-output-monitor\/bin \\\n/);
   assert.doesNotMatch(phase, /--prefix|--set PATH/);
 });
 
@@ -109,15 +126,22 @@ test("the package's own phases make a program that runs", { skip }, t => {
   const folder = temporary(t);
   const packages = join(folder, "packages");
   copyPackages(packagesFor(JSON.parse(read("package-lock.json")) as Lock, system).folders, root, packages);
-  const { phases, npm, node } = ofFlake(`
-    let inherit (out.packages.${system}.default) attrs npmPackages; in {
+  const { phases, npm, node, addon } = ofFlake(`
+    let inherit (out.packages.${system}.default) attrs npmPackages addon; in {
       phases = [ attrs.buildPhase attrs.installPhase attrs.installCheckPhase ];
+      addon = addon.outPath;
       npm = npmPackages.outPath;
       node = lib.getExe legacyPackages.${system}.nodejs_24;
-    }`) as { phases: string[]; npm: string; node: string };
+    }`) as { phases: string[]; npm: string; node: string; addon: string };
   const source = join(folder, "source");
   for (const name of SOURCES) cpSync(join(root, name), join(source, name), { recursive: true });
-  const script = phases.join("\n").replaceAll(npm, packages).replaceAll(node, process.execPath);
+  // Where the addon was built for this checkout it stands in for the one that Nix would have built.
+  const phase =
+    whyNoAddon === undefined ? phases.join("\n") : phases.join("\n").replace(/^.*DRV_THRU_IROH=native.*$/m, "");
+  const built = join(folder, "addon");
+  mkdirSync(join(built, "lib"), { recursive: true });
+  if (whyNoAddon === undefined) cpSync(join(root, "native/iroh.node"), join(built, "lib/iroh.node"));
+  const script = phase.replaceAll(npm, packages).replaceAll(node, process.execPath).replaceAll(addon, built);
   const out = join(folder, "out");
   const env = { PATH: `${join(root, "node_modules/.bin")}:${process.env["PATH"]}`, out, TMPDIR: folder, HOME: folder };
   execFileSync("bash", ["--norc", "-euc", `${STDENV}\n${script}`], { cwd: source, env, stdio: "pipe" });
@@ -139,11 +163,14 @@ const SOURCES = [
   "tsconfig.json",
 ];
 
+/** What the addon is made of. */
+const ADDON_SOURCES = ["native/Cargo.lock", "native/Cargo.toml", "native/build.rs", "native/src"];
+
 /** What nixpkgs gives to a build, as far as the phases need it. */
 const STDENV = `
   runHook() { :; }
   makeWrapper() {
-    printf '#!/bin/sh\\nPATH=$PATH:%s exec %s %s "$@"\\n' "$7" "$1" "$4" >"$2"
+    printf '#!/bin/sh\\nPATH=$PATH:%s\\nexport %s=%s\\nexec %s %s "$@"\\n' "$8" "\${10}" "\${11}" "$1" "$4" >"$2"
     chmod +x "$2"
   }`;
 
@@ -161,7 +188,7 @@ test("the package is made of its sources alone", { skip }, () => {
 test("nix flake check evaluates every output on every system, without a network", { skip }, t => {
   const folder = temporary(t);
   const flake = join(folder, "flake");
-  for (const name of ["flake.nix", "nix", "nixos", "package-lock.json", ...SOURCES]) {
+  for (const name of ["flake.nix", "nix", "nixos", "package-lock.json", ...ADDON_SOURCES, ...SOURCES]) {
     cpSync(join(root, name), join(flake, name), { recursive: true });
   }
   const nixpkgs = join(folder, "nixpkgs");

@@ -37,6 +37,9 @@ let
         // {
           inherit lib;
           nodejs_24 = named "node";
+          # A derivation has no sets among its attributes; the real one makes sources of this one.
+          rustPlatform.buildRustPackage =
+            attrs: mkDerivation (removeAttrs attrs [ "cargoLock" ]) // { inherit (attrs) cargoLock; };
           stdenvNoCC = { inherit hostPlatform mkDerivation; };
           stdenv = {
             inherit hostPlatform mkDerivation;
