@@ -9,8 +9,9 @@ export interface EndpointLimits {
   /** Sessions that peers opened, at once; one more is refused. Default 256. */
   readonly sessions: number;
   /**
-   * Bidirectional streams that the peer of one session may have open; one more waits at the peer. 100 or more, default 100. Each holds
-   * 1.25 MB at most while nobody reads it: @number0/iroh has no other bound that holds for a session's first streams.
+   * Bidirectional streams that the peer of one session may have open; one more waits at the peer. 100 or more, default 100. While nobody
+   * reads them, each holds 1.25 MB at most with @number0/iroh, which has no other bound that holds for a session's first streams; with
+   * the native addon 8 MiB, and all of a session together 64 MiB.
    */
   readonly streams: number;
   /** Bytes that a peer may send in all before `Session.admit`; one more ends the session. Default: no limit. */
