@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, readlink } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { promisify } from "node:util";
+import { Permits } from "../lib/permits.ts";
 
 /** Who asks, for the log alone: the socket's permissions decide who may. */
 export interface Caller {
@@ -12,11 +13,25 @@ export interface Caller {
 /** Time for `ss` in milliseconds, and the most that it may print. */
 const ASKING = { timeout: 2_000, maxBuffer: 16 << 20 } as const;
 
+/** Tells the user behind the other end of a Unix socket, where the machine tells it. */
+export type CallerOf = (socket: Socket) => Promise<Caller | undefined>;
+
+/** Look-ups at once: each starts a program. */
+const AT_ONCE = 2;
+
 /**
- * The user behind the other end of a Unix socket, where the machine tells: Node has no SO_PEERCRED, so `ss` (iproute2) says which process holds the
- * other end, and `/proc` whose it is. `undefined` where there is no `ss`, no `/proc`, or the caller is gone.
+ * Makes a {@link CallerOf}. Node has no SO_PEERCRED, so `ss` (iproute2) says which process holds the other end, and `/proc` whose it is. `undefined`
+ * where there is no `ss`, no `/proc`, or the caller is gone.
  */
-export async function callerOf(socket: Socket): Promise<Caller | undefined> {
+export function callerLookUp(): CallerOf {
+  const permits = new Permits(AT_ONCE);
+  return async socket => {
+    const leave = await permits.acquire(new AbortController().signal);
+    return await lookUp(socket).finally(leave);
+  };
+}
+
+async function lookUp(socket: Socket): Promise<Caller | undefined> {
   try {
     const inode = await inodeOf(socket);
     if (inode === undefined) return undefined;

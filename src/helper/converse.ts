@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { HELPER_LIMITS, type HelperAnswer, LineTooLong, readLine } from "../lib/helper-protocol.ts";
-import { callerOf } from "./caller.ts";
+import type { Caller, CallerOf } from "./caller.ts";
 import type { ImportOptions } from "./import.ts";
 import type { AllowedKeys } from "./keys.ts";
 import type { HelperLog } from "./log.ts";
@@ -10,6 +10,7 @@ import { checkQuestion, Refused } from "./question.ts";
 export interface Answering {
   readonly allowed: AllowedKeys;
   readonly log: HelperLog;
+  readonly callerOf: CallerOf;
   /** Imports, in its turn. */
   readonly importPaths: (options: ImportOptions, gone: AbortSignal) => Promise<void>;
   /** Time for a whole question to arrive, in milliseconds. */
@@ -23,14 +24,16 @@ export async function converse(socket: Socket, answering: Answering): Promise<vo
   const gone = new AbortController();
   const leave = () => gone.abort(new CallerGone("the caller went away"));
   socket.on("error", leave).once("close", leave).once("end", leave);
-  const caller = callerOf(socket);
   const started = performance.now();
   const fields: Fields = { key: null, allowed: false };
-  const answer = await hear(socket, answering, fields, gone.signal).catch(error => refusalOf(error, answering, fields));
-  const { uid = null, gid = null } = (await caller) ?? {};
+  const talk: Talk = { socket, fields, gone: gone.signal, caller: undefined };
+  const answer = await hear(talk, answering).catch(error => refusalOf(error, answering, fields));
+  // Who has gone cannot be found any more.
+  const caller = await (talk.caller ?? (gone.signal.aborted ? undefined : answering.callerOf(socket)));
+  const who = { uid: caller?.uid ?? null, gid: caller?.gid ?? null };
   const result = answer.ok ? (fields.ask === "key" ? "allowed" : "imported") : answer.message;
   const seconds = Math.round(performance.now() - started) / 1000;
-  answering.log.info({ uid, gid, ...fields, result, seconds }, "request");
+  answering.log.info({ ...who, ...fields, result, seconds }, "request");
   socket.end(`${JSON.stringify(answer)}\n`, () => socket.destroy());
 }
 
@@ -42,17 +45,27 @@ interface Fields {
   paths?: number;
 }
 
+interface Talk {
+  readonly socket: Socket;
+  readonly fields: Fields;
+  readonly gone: AbortSignal;
+  /** Looked up once there is a question, so that whoever only connects costs nothing. */
+  caller: Promise<Caller | undefined> | undefined;
+}
+
 class CallerGone extends Error {
   override name = "CallerGone";
 }
 
-async function hear(socket: Socket, answering: Answering, fields: Fields, gone: AbortSignal): Promise<HelperAnswer> {
+async function hear(talk: Talk, answering: Answering): Promise<HelperAnswer> {
+  const { socket, fields, gone } = talk;
   const { allowed, importPaths, askingMs, stopping } = answering;
   const late = AbortSignal.timeout(askingMs);
   const line = await readLine(socket, HELPER_LIMITS.message, AbortSignal.any([late, stopping, gone]));
   if (line === undefined) throw new CallerGone("the caller asked nothing");
   // Or the end would never be seen.
   socket.resume();
+  talk.caller = answering.callerOf(socket);
   const question = checkQuestion(line, allowed);
   Object.assign(fields, { ask: question.ask, key: question.key.name, allowed: true });
   if (question.ask === "key") return { ok: true };

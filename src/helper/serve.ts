@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:net";
 import { HELPER_LIMITS, HELPER_SOCKET } from "../lib/helper-protocol.ts";
 import { passedSockets } from "../lib/passed-sockets.ts";
 import { Permits } from "../lib/permits.ts";
+import { callerLookUp } from "./caller.ts";
 import { type Answering, converse } from "./converse.ts";
 import { importPaths } from "./import.ts";
 import { readAllowedKeys } from "./keys.ts";
@@ -43,7 +44,7 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
   server.maxConnections = MAX_CONNECTIONS;
   const stopping = new AbortController();
   const { askingMs = HELPER_LIMITS.askingMs } = options;
-  const running = answerAll(server, { allowed, log, askingMs, stopping: stopping.signal });
+  const running = answerAll(server, { allowed, log, callerOf: callerLookUp(), askingMs, stopping: stopping.signal });
   const passed = passedSockets(env, process.pid);
   if (passed.length > 0) await listenPassed(server, passed);
   else await listenAt(server, { socketPath, group });

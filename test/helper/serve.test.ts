@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { lstat, symlink, writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startHelper } from "../../src/helper/serve.ts";
@@ -97,13 +98,15 @@ test("a path that its content proves needs no signature", async t => {
   assert.deepEqual(await ask({ ask: "import", key: keyText, url, paths: [source.info.path] }), { ok: true });
 });
 
+const alsoAllowed = generateSecretKey("allowed-2");
+
 for (const [attack, sign] of [
   ["a path is not signed", undefined],
   ["a path is signed by another key of the same name", generateSecretKey("allowed-1")],
-  ["a path is signed by another key", generateSecretKey("allowed-2")],
+  ["a path is signed by another allowed key than the one that was named", alsoAllowed],
 ] as const) {
   test(`attack: ${attack}`, async t => {
-    const { ask, keyText, key, nix } = await makeHelper(t);
+    const { ask, keyText, key, nix } = await makeHelper(t, { alsoAllowed: [alsoAllowed] });
     const info = { ...made.info, signatures: sign === undefined ? [] : [signPath(made.info, sign)] };
     const text = formatNarInfo({ info, url: `nar/${hashPart(path)}.nar`, compression: "none" });
     const { url, asked } = await serveCache(t, [made], key, (request, response) => {
@@ -206,6 +209,33 @@ test("attack: a client vanishes in the middle of an import", async t => {
   assert.equal(log.at(-1)?.fields["result"], "the caller went away");
 });
 
+/** A `nix` that notes that it runs, and ends well once there is a file `go`. */
+const patientNix = 'here=$(dirname "$0"); : >"$here/run.$$"; until [ -e "$here/go" ]; do sleep 0.02; done\n';
+
+test("four imports run at once, and a fifth waits for its turn", async t => {
+  const { ask, keyText, folder } = await makeHelper(t, { nix: patientNix });
+  const running = () => readdirSync(folder).filter(name => name.startsWith("run.")).length;
+  const question = { ask: "import", key: keyText, url: "http://127.0.0.1:9/x", paths: [path] };
+  const answers = Array.from({ length: 5 }, () => ask(question));
+  await until(() => running() === 4);
+  assert.deepEqual(await ask({ ask: "key", key: keyText }), { ok: true }, "questions about keys do not wait");
+  assert.equal(running(), 4);
+  await writeFile(join(folder, "go"), "");
+  assert.deepEqual(await Promise.all(answers), Array(5).fill({ ok: true }));
+  assert.equal(running(), 5);
+});
+
+test("attack: somebody opens all the connections that the helper takes", async t => {
+  const { connect, ask, keyText } = await makeHelper(t);
+  const sockets: Socket[] = [];
+  for (let n = 0; n < 63; n++) sockets.push(await connect());
+  assert.deepEqual(await ask({ ask: "key", key: keyText }), { ok: true });
+  sockets.push(await connect());
+  assert.equal(await ask({ ask: "key", key: keyText }), undefined, "one more is closed");
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await ask({ ask: "key", key: keyText })) !== undefined);
+});
+
 test("what Nix says against a path is told, cut at 16 KiB", async t => {
   const { ask, keyText } = await makeHelper(t, {
     nix: 'echo "error: no room" >&2; head -c 20000 /dev/zero | tr "\\0" x >&2; exit 1\n',
@@ -263,6 +293,6 @@ function alive(pid: number): boolean {
   }
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise(resolve => setTimeout(resolve, 10));
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 10));
 }

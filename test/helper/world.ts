@@ -36,10 +36,19 @@ export interface NixReport {
   readonly met: Readonly<Record<string, { readonly status: number; readonly text: string } | string>>;
 }
 
-/** Makes a world that ends with the test. `nix`: shell commands instead of the usual fake. */
+/** How a helper of a test is. */
+export interface HelperWorldOptions {
+  /** Shell commands instead of the usual fake. */
+  readonly nix?: string;
+  readonly askingMs?: number;
+  /** Keys beside its own. */
+  readonly alsoAllowed?: readonly SecretKey[];
+}
+
+/** Makes a world that ends with the test. */
 export async function makeHelper(
   t: TestContext,
-  { nix, askingMs }: { nix?: string; askingMs?: number } = {},
+  { nix, askingMs, alsoAllowed = [] }: HelperWorldOptions = {},
 ): Promise<HelperWorld> {
   const folder = await mkdtemp(join(tmpdir(), "drv-thru-helper-test-"));
   const report = join(folder, "report.json");
@@ -53,7 +62,8 @@ export async function makeHelper(
   const key = generateSecretKey("allowed-1");
   const keyText = formatPublicKey(key.public);
   const keyFile = join(folder, "keys");
-  await writeFile(keyFile, `# builders\n\n${keyText}\n`, { mode: 0o644 });
+  const more = alsoAllowed.map(other => `${formatPublicKey(other.public)}\n`);
+  await writeFile(keyFile, `# builders\n\n${keyText}\n${more.join("")}`, { mode: 0o644 });
   const socketPath = join(folder, "helper.sock");
   const log: HelperWorld["log"] = [];
   const note = (fields: LogFields, message: string) => void log.push({ fields, message });
