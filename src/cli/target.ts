@@ -68,14 +68,15 @@ async function ticketFrom(
 /** The builder that `--server` names. */
 function serverFrom(flags: TargetFlags): ServerTarget | undefined {
   if (flags.server === undefined) return undefined;
-  if (!/^[0-9a-f]{64}$/.test(flags.server)) {
+  const endpointId = flags.server.trim().toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(endpointId)) {
     throw usage(
       `--server ${quoted(flags.server)} is not an endpoint id (64 hex digits)`,
       "on the builder: drv-thru status",
     );
   }
   checkPlaces(flags.relayUrl ?? [], flags.address ?? []);
-  return { endpointId: flags.server, relayUrls: flags.relayUrl ?? [], addresses: flags.address ?? [] };
+  return { endpointId, relayUrls: flags.relayUrl ?? [], addresses: flags.address ?? [] };
 }
 
 function checkPlaces(relayUrls: readonly string[], addresses: readonly string[]): void {

@@ -111,7 +111,7 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["completion", "tcsh"], /no completions for "tcsh"/],
 ];
 for (const [argv, error] of wrong) {
-  test(`\`${argv.join(" ")}\` is refused with 2 before any work`, async () => {
+  test(`${argv.join(" ")} is refused with 2 before any work`, async () => {
     const typed = await type(...argv);
     assert.match(typed.stderr, /^error: /);
     assert.match(typed.stderr, error);
@@ -119,6 +119,21 @@ for (const [argv, error] of wrong) {
     assert.equal(typed.stdout, "");
   });
 }
+
+test("0 or no number of downloads is an error that names the flag or the variable, and the flag wins", async () => {
+  const build = async (variable: string, ...flags: string[]) => {
+    const world = testIo({ env: { DRV_THRU_NAR_FETCHES: variable } });
+    const code = await run(["build", "--ticket", "x", "--expr", "1", ...flags], world.io);
+    return { code, stderr: world.stderr() };
+  };
+  for (const value of ["0", "many", "-1", ""]) {
+    const { code, stderr } = await build(value);
+    assert.equal(code, 2);
+    assert.ok(stderr.startsWith(`error: DRV_THRU_NAR_FETCHES "${value}" is not a number`), stderr);
+    assert.match((await build("3", `--nar-fetches=${value}`)).stderr, /^error: --nar-fetches/);
+  }
+  assert.match((await build("0", "--nar-fetches", "3")).stderr, /this is not a ticket/, "the flag is looked at alone");
+});
 
 test("every flag of every command that takes one value is refused when it is given twice", async () => {
   const cli = Cli.from([...commands]);

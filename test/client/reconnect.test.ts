@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { BuildOutcome, BuildResultSchema } from "../../gen/drvthru/v1/build_pb.js";
+import type { Dial } from "../../src/client/connection/dial.ts";
 import { openNotes } from "../../src/client/run/notes.ts";
+import { Failure } from "../../src/lib/failure.ts";
 import { derivation, sourcePath } from "../fakes/make-path.ts";
 import { kinds, makeWorld } from "./world.ts";
 
@@ -84,6 +86,25 @@ test("a connection that breaks again and again without anything moving is given 
   const { failure } = await world.build([app]);
   assert.equal(failure?.code, "unreachable");
   assert.equal(builder.sessions.length, 5);
+});
+
+test("a builder that cannot be reached is given up after 30 s, with the code for trying again", async t => {
+  for (const answerMs of [Number.POSITIVE_INFINITY, 700]) {
+    const world = await makeWorld(t);
+    world.seed(app);
+    let clock = 0;
+    const now = t.mock.method(performance, "now", () => clock);
+    const dial: Dial = async (_peer, { timeoutMs }) => {
+      clock += Math.min(timeoutMs, answerMs);
+      throw new Failure("unreachable", "the network", "nobody answers");
+    };
+    Object.defineProperty(world.builder, "dial", { value: dial });
+    const { failure } = await world.build([app]);
+    now.mock.restore();
+    assert.equal(failure?.code, "unreachable");
+    assert.ok(clock >= 24_000 && clock <= 30_000, `given up after ${clock} ms`);
+    assert.match(failure?.fix ?? "", /drv-thru serve/);
+  }
 });
 
 test("the same command run again after a kill takes up its own unfinished build", async t => {

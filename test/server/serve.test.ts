@@ -12,11 +12,13 @@ import { createClient } from "@connectrpc/connect";
 import { pino } from "pino";
 import { Status } from "../../gen/drvthru/v1/status_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
+import { run } from "../../src/cli/main.ts";
 import { configFromFlags } from "../../src/server/config-flags.ts";
 import { type Builder, startBuilder } from "../../src/server/serve.ts";
 import { idOfSecret } from "../../src/tickets/proof.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { unixSession } from "../../src/transport/unix.ts";
+import { testIo } from "../cli/io.ts";
 
 const skip = nixIsHere() ? false : "there is no Nix here";
 
@@ -101,6 +103,14 @@ test("a data folder of the earlier program is taken over: its ids and keys stay,
     readFileSync(join(folder, name)),
   );
   assert.deepEqual(after, before);
+});
+
+test("a builder without tickets says so, with nothing on stdout", { skip }, async t => {
+  const folder = folderOf(t);
+  await start(t, folder);
+  const world = testIo();
+  assert.equal(await run(["ticket", "list", "--data-dir", folder], world.io), 0);
+  assert.deepEqual([world.stdout(), world.stderr()], ["", "no tickets\n\ndrv-thru ticket create\n"]);
 });
 
 test("a second builder on the same data folder is refused", { skip }, async t => {

@@ -42,8 +42,8 @@ export class BuildCommand extends DrvThruCommand {
   keepGoing = Option.Boolean("-k,--keep-going", false, { description: "go on with what can be built after a failure" });
   rebuild = Option.Boolean("--rebuild", false, { description: "build again on the builder and compare" });
   narFetches = Option.String("--nar-fetches", {
-    env: "DRV_THRU_NAR_FETCHES",
-    description: "N | streams over which outputs come, at most 16 count (default 1, which carries many paths)",
+    description:
+      "N | streams over which outputs come, at most 16 count (default: DRV_THRU_NAR_FETCHES, or 1, which carries many paths)",
   });
 
   store = Option.String("--store", {
@@ -137,10 +137,12 @@ export class BuildCommand extends DrvThruCommand {
   }
 
   private fetches(): number | undefined {
-    if (this.narFetches === undefined) return undefined;
-    const count = /^[0-9]{1,3}$/.test(this.narFetches) ? Number(this.narFetches) : 0;
+    const text = this.narFetches ?? this.context.env["DRV_THRU_NAR_FETCHES"];
+    if (text === undefined) return undefined;
+    const count = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
     if (count >= 1 && count <= 64) return count;
-    throw usage(`--nar-fetches ${JSON.stringify(this.narFetches.slice(0, 40))} is not a number from 1 to 64`);
+    const from = this.narFetches === undefined ? "DRV_THRU_NAR_FETCHES" : "--nar-fetches";
+    throw usage(`${from} ${JSON.stringify(text.slice(0, 40))} is not a number from 1 to 64`);
   }
 }
 

@@ -58,9 +58,10 @@ export class TicketCreateCommand extends LocalCommand {
     if (this.unlimited && this.uses !== undefined) {
       throw usage("--uses and --unlimited exclude each other", "give one of them");
     }
-    if (this.bindClient !== undefined && !/^[0-9a-f]{64}$/.test(this.bindClient)) {
+    const boundClient = this.bindClient?.trim().toLowerCase();
+    if (boundClient !== undefined && !/^[0-9a-f]{64}$/.test(boundClient)) {
       throw usage(
-        `--bind-client ${JSON.stringify(this.bindClient.slice(0, 80))} is not a client id (64 hex digits)`,
+        `--bind-client ${JSON.stringify(boundClient.slice(0, 80))} is not a client id (64 hex digits)`,
         "on the client: drv-thru key show",
       );
     }
@@ -70,7 +71,7 @@ export class TicketCreateCommand extends LocalCommand {
       uses: this.unlimited ? "unlimited" : parseUses(this.uses ?? "1"),
       maxBuildSeconds: flagValue("--max-build-time", this.maxBuildTime, parseDuration),
       maxUploadBytes: flagValue("--max-upload-bytes", this.maxUploadBytes, parseSize),
-      boundClient: this.bindClient,
+      boundClient,
       noAddresses: this.noAddresses,
     };
   }
