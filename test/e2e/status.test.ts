@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { HostProcess } from "../hosts/host.ts";
 import { useStage } from "./stage.ts";
@@ -124,7 +125,7 @@ test("a watched status is a line of JSON a change, and without a terminal a fram
 });
 
 test("on a terminal a watched status is redrawn in place, and Ctrl-C leaves the terminal as it was", {
-  skip: skip ?? (await whyNoTerminal()),
+  skip: skip ?? whyNoTerminal(),
 }, async () => {
   const stage = current();
   const watch = "trap : INT; stty -g >/tmp/before; drv-thru status --watch; echo code $?; stty -g >/tmp/after";
@@ -154,7 +155,22 @@ test("a client's key asks a builder that trusts it by its endpoint id", { skip }
   assert.equal(told.split("\n")[0], `builder ${endpointId}`);
 });
 
-async function whyNoTerminal(): Promise<string | undefined> {
-  const { existsSync } = await import("node:fs");
+test("escapes in what a peer sends never reach the administrator's terminal", { skip }, async () => {
+  const stage = current();
+  const sequence = "\x1b]0;stolen\x07\x1b[2J";
+  const expression = `builtins.seq "${sequence}" (derivation { name = "x"; system = builtins.currentSystem; builder = "/none"; })`;
+  const ticket = await stage.ticket("--name", "sly");
+  // The installable that is told is the command's own words.
+  writeFileSync(stage.client.outside(`/tmp/${sequence.replaceAll("\x07", "")}.nix`), expression);
+  const argv = ["drv-thru", "build", "--impure", "--no-link", "-f", `/tmp/${sequence.replaceAll("\x07", "")}.nix`];
+  const build = await stage.client.run([...argv, "--ticket", ticket]);
+  assert.equal(build.status, 100, build.stderr);
+  const { stdout } = await stage.admin("status");
+  assert.match(stdout, /ticket:sly/);
+  assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
+  assert.doesNotMatch((await stage.admin("status", "--json")).stdout, /\\u001b|\x1b/);
+});
+
+function whyNoTerminal(): string | undefined {
   return existsSync("/usr/bin/script") ? undefined : "there is no script(1) to make a terminal with";
 }

@@ -90,3 +90,17 @@ test("a failed build on a terminal has nom's failure, our summary and the error"
   assert.match(await screen, /fails-with-nom failed on [0-9a-f]{12}[\s\S]*error: /);
   assert.match(readFileSync(current().client.outside("/tmp/taken"), "utf8"), /"level":0,"msg":"error: [^"]*failed/);
 });
+
+test("without a terminal log lines come while the build goes on; -L names their derivation, --quiet hides them", {
+  skip: stage.skip,
+}, async () => {
+  const { ticket, build } = { ticket: () => current().ticket(), build: current().build.bind(current()) };
+  const going = current().start(await ticket(), 'step "live" "echo at work; sleep 1000" { }');
+  await going.until(/^at work$/m, "stderr");
+  await going.signal("SIGINT");
+  assert.equal((await going.ended).status, 130);
+  const line = (name: string) => `step "${name}" "echo a line of log; echo > $out" { }`;
+  assert.match((await build(await ticket(), line("named"), ["-L"])).stderr, /^named> a line of log$/m);
+  const quiet = await build(await ticket(), line("hidden"), ["--quiet"]);
+  assert.deepEqual([quiet.status, quiet.stderr], [0, ""]);
+});

@@ -93,6 +93,7 @@ export class BuildCommand extends DrvThruCommand {
       verbose: this.verbose,
       nameDerivations: this.printBuildLogs,
       nom: !this.noNom && !this.json,
+      builder: this.builder,
       json: this.json,
     });
   }

@@ -179,14 +179,9 @@ export class Inputs {
   checkLimit(size: number, total: number): void {
     const { maxUploadBytes: limit, allowance } = this.#limits;
     if (size === 0) return;
+    // First what this build may send by itself: of that its client can be told more.
+    if (limit !== undefined && total > limit) throw tooLarge(total, limit);
     if (allowance !== undefined) checkAllowance(allowance, total - this.#received);
-    if (limit === undefined || total <= limit) return;
-    throw refuse(
-      Reason.UPLOAD_LIMIT,
-      Code.ResourceExhausted,
-      `the upload of this build has ${total} bytes; at most ${limit} are allowed`,
-      { subject: String(limit), fix: "ask the builder's owner for a larger limit (ticket create --max-upload-bytes)" },
-    );
   }
 
   /** The first path in the closure of these that is not in the store for this build, or `undefined` if it is complete. */
@@ -199,6 +194,12 @@ export class Inputs {
     }
     return undefined;
   }
+}
+
+function tooLarge(total: number, limit: number) {
+  const message = `the upload of this build has ${total} bytes; at most ${limit} are allowed`;
+  const fix = "ask the builder's owner for a larger limit (ticket create --max-upload-bytes)";
+  return refuse(Reason.UPLOAD_LIMIT, Code.ResourceExhausted, message, { subject: String(limit), fix });
 }
 
 function tooMany(what: string, limit: number) {
