@@ -105,9 +105,10 @@ test("nothing is published but what runs, its types and its words", () => {
   const published = join(app, "node_modules/drv-thru");
   const names = readdirSync(published).sort();
   for (const name of names) {
-    assert.match(name, /^(dist|gen|proto|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/);
+    assert.match(name, /^(dist|gen|proto|contrib|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/);
   }
   assert.ok(existsSync(join(published, "dist/bin.js")));
+  assert.ok(existsSync(join(published, "contrib/systemd/drv-thru.service")));
   const typescript = readdirSync(published, { recursive: true, encoding: "utf8" }).filter(
     name => !name.startsWith("node_modules") && /(?<!\.d)\.ts$/.test(name),
   );
