@@ -40,13 +40,16 @@ const PLATFORMS = {
   "aarch64-darwin": { os: "darwin", cpu: "arm64", libc: undefined },
 } as const;
 
+/** Packages whose binary for a system may be lacking: the flake builds its own addon in place of it. */
+const DISPENSABLE: readonly string[] = ["@number0/iroh"];
+
 /** A system as Nix calls it. */
 export type System = keyof typeof PLATFORMS;
 
 /** All that there are packages for. */
 export const SYSTEMS = Object.keys(PLATFORMS) as readonly System[];
 
-/** What runs on a system: the folders of the lock file, sorted, and the packages whose binary for this system it lacks. */
+/** What runs on a system: the folders of the lock file, sorted, and the packages that cannot do without a binary for this system, which it lacks. */
 export function packagesFor(lock: Lock, system: System): { folders: string[]; lacking: string[] } {
   const folders = new Set<string>();
   const lacking = new Set<string>();
@@ -66,6 +69,7 @@ export function packagesFor(lock: Lock, system: System): { folders: string[]; la
     for (const folder of fitting) if (folder !== undefined) visit(folder, true);
   };
   visit("", false);
+  for (const name of DISPENSABLE) lacking.delete(name);
   return { folders: [...folders].sort(), lacking: [...lacking].sort() };
 }
 
