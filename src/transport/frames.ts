@@ -27,11 +27,15 @@ export class FrameError extends Error {
 
 /** One whole frame as bytes. Throws {@link FrameError} if the payload is too long for its type. */
 export function encodeFrame(type: FrameType, payload: Uint8Array): Uint8Array {
-  checkLength(type, payload.length);
-  const bytes = new Uint8Array(frameHeaderBytes + payload.length);
-  new DataView(bytes.buffer).setUint32(1, payload.length);
+  return concat([encodeFrameHeader(type, payload.length), payload]);
+}
+
+/** What comes before a payload of so many bytes. Throws {@link FrameError} if that is too long for its type. */
+export function encodeFrameHeader(type: FrameType, length: number): Uint8Array {
+  checkLength(type, length);
+  const bytes = new Uint8Array(frameHeaderBytes);
+  new DataView(bytes.buffer).setUint32(1, length);
   bytes[0] = type;
-  bytes.set(payload, frameHeaderBytes);
   return bytes;
 }
 

@@ -1,5 +1,5 @@
 import type { WriteHalf } from "../lib/stream.ts";
-import { concat, encodeFrame, FrameType } from "./frames.ts";
+import { encodeFrameHeader, FrameType } from "./frames.ts";
 
 /** Most bytes of one DATA frame that we send, and about what one write takes: larger ones make calls beside a bulk transfer wait. */
 const pieceBytes = 64 * 1024;
@@ -22,7 +22,9 @@ export async function sendCall(
     const { done, value } = await next;
     if (done === true) break;
     for (let at = 0; at < value.length; at += pieceBytes) {
-      batch.add(encodeFrame(FrameType.data, value.subarray(at, at + pieceBytes)));
+      const piece = value.subarray(at, at + pieceBytes);
+      batch.add(encodeFrameHeader(FrameType.data, piece.length));
+      batch.add(piece);
       if (batch.bytes >= pieceBytes) await batch.flush();
     }
   }
@@ -30,9 +32,11 @@ export async function sendCall(
   await batch.flush();
 }
 
+/** What goes out in one write. The bytes of all writes are laid into the same memory: a write has copied or sent them when it settles. */
 class Batch {
   readonly #half: WriteHalf;
   #parts: Uint8Array[] = [];
+  #room = new Uint8Array(0);
   bytes = 0;
 
   constructor(half: WriteHalf) {
@@ -46,10 +50,15 @@ class Batch {
 
   async flush(): Promise<void> {
     if (this.bytes === 0) return;
-    const bytes = concat(this.#parts);
+    if (this.#room.length < this.bytes) this.#room = new Uint8Array(this.bytes);
+    let at = 0;
+    for (const part of this.#parts) {
+      this.#room.set(part, at);
+      at += part.length;
+    }
     this.#parts = [];
     this.bytes = 0;
-    await this.#half.write(bytes);
+    await this.#half.write(this.#room.subarray(0, at));
   }
 }
 

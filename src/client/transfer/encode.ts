@@ -10,7 +10,11 @@ export const SAMPLE = 256 << 10;
 /** Bytes that travel as what was tried of them did best. */
 export const STRETCH = 4 << 20;
 
-/** Bytes in messages of 64 to 256 KiB, compressed where that makes them smaller. Begins with a codec, and never has two without a stretch between. */
+/** Bytes of a message: with what is around them it just fits the power of two that the encoder of messages takes for it. */
+const LEAST = (64 << 10) - 64;
+const MOST = (256 << 10) - 64;
+
+/** Bytes in messages of about 64 to 256 KiB, compressed where that makes them smaller. Begins with a codec, and never has two without a stretch between. */
 export async function* encode(source: Bytes): AsyncGenerator<Encoded> {
   const input = new Lookahead(source);
   let head = await input.peek(SAMPLE);
@@ -26,7 +30,7 @@ export async function* encode(source: Bytes): AsyncGenerator<Encoded> {
     do {
       yield codec;
       const bytes = codec === Codec.ZSTD ? through(stretches(), compressor()) : stretches();
-      yield* packed(bytes, 64 << 10, 256 << 10);
+      yield* packed(bytes, LEAST, MOST);
       codec = codec === Codec.ZSTD ? Codec.NONE : Codec.ZSTD;
     } while (head.length > 0);
   } finally {
@@ -42,5 +46,5 @@ function shrinks(bytes: Uint8Array): boolean {
 
 function compressor() {
   const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_windowLog]: 21 };
-  return createZstdCompress({ params, chunkSize: 64 << 10 });
+  return createZstdCompress({ params, chunkSize: LEAST });
 }
