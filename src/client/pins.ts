@@ -15,7 +15,7 @@ export interface Pin {
 }
 
 /** Where the signing key of a builder is kept that was named by its endpoint id alone; `undefined` without a home. */
-export function pinFile(endpoint: EndpointId, env: Environment): string | undefined {
+function pinFile(endpoint: EndpointId, env: Environment): string | undefined {
   const folder = stateFolder(env);
   return folder && join(folder, "signing-keys", `${endpoint}.key`);
 }

@@ -6,7 +6,7 @@ import { configFolder, type Environment } from "../paths.ts";
 import { type BuilderEntry, builderNameProblem, parseEntry } from "./entry.ts";
 
 /** The machine's builder file, which the NixOS module writes. */
-export const SYSTEM_FILE = "/etc/drv-thru/builders.json";
+const SYSTEM_FILE = "/etc/drv-thru/builders.json";
 
 /** Most bytes of a builder file. */
 export const MAX_FILE = 2 ** 20;
