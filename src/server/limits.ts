@@ -27,6 +27,9 @@ export interface ServerLimits {
   /** Most daemon connections for uploads, of everybody and of one owner. */
   readonly maxPutStores: number;
   readonly maxPutStoresOfOwner: number;
+  /** Most calls of Fetch, of everybody and of one owner: each may hold a file open. */
+  readonly maxFetchCalls: number;
+  readonly maxFetchCallsOfOwner: number;
   /** Most paths that fill the output cache at once, each over a daemon connection. */
   readonly maxCacheFills: number;
   /** A path that waits so long for its fill goes past the cache. */
@@ -69,6 +72,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxPutStreams: 4,
   maxPutStores: 32,
   maxPutStoresOfOwner: 8,
+  maxFetchCalls: 1_024,
+  maxFetchCallsOfOwner: 128,
   maxCacheFills: Math.max(1, Math.min(availableParallelism(), 16)),
   cachePatience: 60_000,
   maxCacheBytes: 20 * 1024 ** 3,

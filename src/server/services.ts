@@ -21,6 +21,7 @@ import { Scheduler } from "./build/scheduler.ts";
 import { buildService } from "./build/service.ts";
 import { BuiltPaths } from "./cache/built-paths.ts";
 import { Closures } from "./cache/closures.ts";
+import { FetchCalls } from "./cache/fetch-calls.ts";
 import { OutputCache } from "./cache/output-cache.ts";
 import { cacheService } from "./cache/service.ts";
 import { Downloads } from "./downloads.ts";
@@ -119,6 +120,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     },
     keepAlive: limits.keepAlive,
   };
+  const calls = new FetchCalls(limits);
   const handlers = (more: (router: ConnectRouter) => void) => {
     const router = createConnectRouter({
       ...routerOptions,
@@ -130,7 +132,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
       .service(Upload, uploadService(upload))
       .service(
         Cache,
-        cacheService(builds, { closures, cache, downloads, going, keepAlive: limits.keepAlive, kept, log }),
+        cacheService(builds, { closures, cache, downloads, going, keepAlive: limits.keepAlive, calls, kept, log }),
       )
       .service(Status, statusService(status));
     more(router);

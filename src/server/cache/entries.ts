@@ -10,8 +10,10 @@ export interface Entry {
   readonly fileSize: number;
   /** Last use that the disk knows of, in milliseconds since 1970. */
   touched: number;
-  /** How the file looked when its bytes were last known to have their hash. */
-  verified: string | undefined;
+  /** How the file looked when its bytes were last known to have their hash, and when that was in milliseconds since 1970. */
+  verified: { readonly stamp: string; readonly at: number } | undefined;
+  /** Its bytes are being hashed. */
+  verifying?: Promise<boolean>;
 }
 
 interface CachedFile {

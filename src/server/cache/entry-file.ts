@@ -5,6 +5,8 @@ import type { Entry } from "./entries.ts";
 import { type FileSource, stamp } from "./source.ts";
 
 const STEP = 1024 * 1024;
+/** Within so many milliseconds a file is not hashed again because a reader left it early. */
+const AGAIN = 600_000;
 
 /** What becomes of an entry's file while it is read. */
 export interface EntryFileOptions {
@@ -17,7 +19,8 @@ export interface EntryFileOptions {
 }
 
 /**
- * Opens the file of an entry. Where it has changed since its bytes were last known to be right, or a reader has left it early, they are hashed first.
+ * Opens the file of an entry. Where it has changed since its bytes were last known to be right, or that is long ago and a reader has left it early, they are hashed
+ * first.
  * `undefined`: it is not there, or damaged.
  */
 export async function openEntryFile(options: EntryFileOptions): Promise<FileSource | undefined> {
@@ -30,17 +33,27 @@ export async function openEntryFile(options: EntryFileOptions): Promise<FileSour
     throw error;
   }
   try {
-    const found = stamp(await handle.stat());
-    if (found !== entry.verified && (await hashOf(handle, entry.fileSize)) !== entry.fileHash) {
-      await handle.close();
-      return undefined;
-    }
-    entry.verified = found;
-    return new EntryFile(handle, options);
+    if (await isRight(handle, entry)) return new EntryFile(handle, options);
+    await handle.close();
+    return undefined;
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/** However many ask, the bytes are hashed once. */
+async function isRight(handle: FileHandle, entry: Entry): Promise<boolean> {
+  const found = stamp(await handle.stat());
+  if (found === entry.verified?.stamp) return true;
+  entry.verifying ??= hashOf(handle, entry.fileSize)
+    .then(hash => {
+      const right = hash === entry.fileHash;
+      entry.verified = right ? { stamp: found, at: Date.now() } : undefined;
+      return right;
+    })
+    .finally(() => delete entry.verifying);
+  return await entry.verifying;
 }
 
 class EntryFile implements FileSource {
@@ -76,10 +89,12 @@ class EntryFile implements FileSource {
   close(whole: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Whoever left early may have met what does not decompress.
-    if (!whole) this.#options.entry.verified = undefined;
+    const { entry } = this.#options;
+    // Whoever left early may have met what does not decompress. Not each time: leaving costs nothing, and hashing does.
+    if (!whole && Date.now() - (entry.verified?.at ?? 0) > AGAIN) entry.verified = undefined;
     const end = () => this.#handle.close();
-    void this.#reading.then(end, end);
+    // It was only read: there is nothing to lose by its end.
+    void this.#reading.then(end, end).catch(() => undefined);
     this.#options.onClose();
   }
 }

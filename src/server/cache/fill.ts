@@ -139,7 +139,8 @@ export class Fill {
 
   #leave(): void {
     this.#users -= 1;
-    if (this.#users === 0) void this.#file?.handle.close();
+    // What it holds is on disk by then, or not wanted.
+    if (this.#users === 0) void this.#file?.handle.close().catch(() => undefined);
   }
 
   /** Removes what a fill that failed has left. */

@@ -134,7 +134,7 @@ export class Keeper {
   /** Writes the narinfo: now it is an entry. Gives the one that it replaces. */
   async #name({ info, whole: { fileHash, fileSize } }: Finished): Promise<Entry[]> {
     const key = hashPart(info.path);
-    const verified = stamp(await stat(this.#folder.narFile(fileHash)));
+    const verified = { stamp: stamp(await stat(this.#folder.narFile(fileHash))), at: Date.now() };
     const text = formatNarInfo({ info, url: narUrl(fileHash), compression: "zstd", fileHash, fileSize });
     await this.#folder.writeWhole(this.#folder.narInfoFileOf(key), text);
     const before = this.#entries.get(key);

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Cache } from "../../../gen/drvthru/v1/cache_pb.js";
 import type { PathInfo } from "../../nix/path-info.ts";
+import { ownerKey } from "../../tickets/use.ts";
 import type { Builds } from "../build/builds.ts";
 import type { KeptBuilds } from "../build/kept-builds.ts";
 import type { FoundBuild } from "../build/lookup.ts";
@@ -12,11 +13,13 @@ import { refusalOf } from "../faults.ts";
 import { MAX_BATCH, malformed, pathInfoToWire, storePathFromWire } from "../path-infos.ts";
 import { principalOf } from "../principal.ts";
 import { type FetchContext, fetchPaths, lengthOf, type Served } from "./fetch.ts";
+import type { FetchCalls } from "./fetch-calls.ts";
 
 /** What the service works with. */
 export interface CacheContext extends FetchContext {
   /** Where the streams under way are counted. */
   readonly going: Downloads;
+  readonly calls: FetchCalls;
   readonly kept: Pick<KeptBuilds, "dropRoot">;
   readonly log: Logger;
 }
@@ -26,7 +29,7 @@ const MESSAGE = 512 * 1024;
 
 /** The service `Cache`: finished outputs, signed. */
 export function cacheService(builds: Builds, context: CacheContext): ServiceImpl<typeof Cache> {
-  const { log, kept, closures } = context;
+  const { log, kept, closures, calls } = context;
   return {
     async *closure(request, call) {
       const principal = await principalOf(call);
@@ -50,6 +53,7 @@ export function cacheService(builds: Builds, context: CacheContext): ServiceImpl
       if (first.done) throw malformed("the first message of Fetch names the build");
       const found = builds.find(buildIdFromWire(first.value.buildId), principal);
       if ("live" in found && principal.kind === "guest") builds.attach(found.live, connectionOf(call));
+      const leave = calls.enter(ownerKey("live" in found ? found.live.owner : found.stored.owner));
       const began = performance.now();
       const served: Served = { paths: 0, bytes: 0, hits: 0, fills: 0, direct: 0 };
       const stream = context.going.begin(found);
@@ -62,6 +66,7 @@ export function cacheService(builds: Builds, context: CacheContext): ServiceImpl
         throw refusalOf(error);
       } finally {
         log.info({ build: idOf(found), ...served, seconds: since(began) }, "paths served");
+        leave();
         await stream.end();
       }
     },

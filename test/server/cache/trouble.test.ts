@@ -8,7 +8,7 @@ import type { PathInfo } from "../../../src/nix/path-info.ts";
 import { hashPart, type StorePath } from "../../../src/nix/store-path.ts";
 import { derivation } from "../../fakes/make-path.ts";
 import { FakeStore } from "../../fakes/store.ts";
-import { begin, fetched, outcomeOf } from "../calls.ts";
+import { begin, fetched, outcomeOf, refused } from "../calls.ts";
 import { world } from "../world.ts";
 import { built, entriesOf, large, readsOf } from "./built.ts";
 
@@ -120,6 +120,24 @@ test("attack: somebody's huge paths take all fills; another's path goes past the
   held.resolve();
   await waiting;
   assert.equal((await entriesOf(builder, 1))[0], `${hashPart(huge as StorePath)}.narinfo`);
+});
+
+test("attack: one guest opens downloads until the builder has no files left to open; another still fetches", async t => {
+  const made = await built(t, ["small"], { limits: { maxFetchCallsOfOwner: 3, maxFetchCalls: 4 } });
+  const { builder, guest, buildId, outs, drvs } = made;
+  const leave = Promise.withResolvers<void>();
+  async function* silent() {
+    yield { buildId, items: [] };
+    await leave.promise;
+  }
+  const held = Array.from({ length: 3 }, () => guest.cache.fetch(silent())[Symbol.asyncIterator]().next());
+  const other = await builder.anyone();
+  const theirs = await begin(other, drvs);
+  while ((await refused(fetched(guest, buildId, outs))) !== "LIMIT") await new Promise(setImmediate);
+  assert.equal((await fetched(other, theirs, outs)).size, 1);
+  leave.resolve();
+  await Promise.all(held);
+  assert.equal((await fetched(guest, buildId, outs)).size, 1);
 });
 
 /** Lets each reading of a NAR take its time, and counts those that go on at once. */
