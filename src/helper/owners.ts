@@ -24,11 +24,14 @@ async function checkWay(path: string, asked: string): Promise<string | undefined
   for (const part of partsOf(path)) {
     const stat = await lstat(part);
     const last = part === path;
-    if (last && !stat.isSymbolicLink() && !stat.isFile()) throw unsafe(asked, `${part} is no file`);
-    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) throw unsafe(asked, `${part} belongs to user ${stat.uid}`);
+    if (last && !stat.isSymbolicLink() && !stat.isFile()) throw new Error(`${part} is no file`);
+    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) {
+      throw unsafe(asked, `${part} belongs to user ${stat.uid}`, `chown --no-dereference root ${part}`);
+    }
     if (stat.isSymbolicLink()) return resolve(dirname(part), await readlink(part)) + path.slice(part.length);
     const keepsApart = stat.isDirectory() && (stat.mode & 0o1000) !== 0;
-    if ((stat.mode & 0o022) !== 0 && !keepsApart) throw unsafe(asked, `others may write to ${part}`);
+    if ((stat.mode & 0o022) !== 0 && !keepsApart)
+      throw unsafe(asked, `others may write to ${part}`, `chmod go-w ${part}`);
   }
   return undefined;
 }
@@ -39,9 +42,9 @@ function partsOf(path: string): string[] {
   return parts;
 }
 
-function unsafe(file: string, why: string): Failure {
+function unsafe(file: string, why: string, fix: string): Failure {
   return new Failure("not-permitted", "this machine", `${file} says whose builds may enter this machine, and ${why}`, {
     reason: "key-file-open",
-    fix: `let it, and the folders above it, belong to root alone:\n  chown root ${file}\n  chmod 644 ${file}`,
+    fix: `see that what it says is yours, and then as root:\n  ${fix}`,
   });
 }

@@ -51,6 +51,8 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
   const names = [...allowed.values()].map(key => key.name);
   const socket = passed.length > 0 ? "from systemd" : socketPath;
   log.info({ socket, keys: names.length, names }, "the import helper serves");
+  const uid = process.geteuid?.() ?? 0;
+  if (uid !== 0) log.warn({ uid }, "not run by root: Nix takes what an allowed key signed only from whom it trusts");
   if (names.length === 0) log.warn({ file: keyFile }, "no key is allowed, so nothing can be imported");
   return {
     stop: async () => {

@@ -94,6 +94,16 @@ test("a helper that does not take the builder's key is told from none, before an
   );
 });
 
+test("a user in a group that Nix trusts needs neither a helper nor the key", { skip }, async () => {
+  const stage = current();
+  await startHelper([]);
+  await stage.client.configure({ "trusted-users": "root @wheel" });
+  const { status, stdout, stderr } = await stage.build(await stage.ticket(), two("by-group"), [], "member");
+  await stage.client.configure({ "trusted-users": "root" });
+  assert.equal(status, 0, stderr);
+  assert.match(readFileSync(stage.client.outside(stdout.trim()), "utf8"), /two/);
+});
+
 test("a root service that cannot write to the store imports by Nix's daemon", { skip }, async () => {
   const stage = current();
   await startHelper([await signingKey()], readOnlyStore);

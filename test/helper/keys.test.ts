@@ -39,7 +39,11 @@ test("a missing file of allowed keys is told with what to write", async t => {
 test("attack: others may write to the file of allowed keys, or put another in its place", async t => {
   const { folder, file } = await folderWithKeys(t);
   await chmod(file, 0o664);
-  await assert.rejects(readAllowedKeys(file), { code: "not-permitted", message: /others may write to .*keys$/ });
+  await assert.rejects(readAllowedKeys(file), {
+    code: "not-permitted",
+    message: /others may write to .*keys$/,
+    fix: /chmod go-w .*keys$/,
+  });
   await chmod(file, 0o644);
   await chmod(folder, 0o777);
   await assert.rejects(readAllowedKeys(file), /others may write to .*drv-thru-keys-/);
