@@ -118,6 +118,21 @@ for (const [name, write] of [
   });
 }
 
+test("a build that is let in while the builder begins to stop is ended, with its use given back, and does not hold up the stop", async t => {
+  const builder = await world(t);
+  const ticket = await builder.ticket();
+  const guest = builder.guest(ticket);
+  const reserve = builder.state.reserve;
+  t.mock.method(builder.state, "reserve", async (...asked: Parameters<typeof reserve>) => {
+    const reserved = await reserve(...asked);
+    builder.services.builds.drain();
+    return reserved;
+  });
+  assert.equal(await refused(open(guest, [derivation({ name: "late" })])), "DRAINING");
+  assert.deepEqual(builder.services.builds.live, []);
+  assert.equal(builder.state.ticket(ticket)?.reserved, 0);
+});
+
 test("a quiet watch hears that it is alive", async t => {
   const builder = await world(t, { limits: { keepAlive: 5 } });
   const guest = await builder.anyone();

@@ -1,32 +1,29 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import { type BuildRecord, BuildResultSchema } from "../../../gen/drvthru/v1/build_pb.js";
+import type { BuildRecord } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { BuildId } from "../../lib/ids.ts";
 import type { OpenStore } from "../../nix/store.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
 import { type Owner, sameOwner } from "../../tickets/use.ts";
 import type { Connection } from "../connection.ts";
-import { refusalOf } from "../faults.ts";
 import type { ServerLimits } from "../limits.ts";
 import { Notice } from "../notice.ts";
 import { type Admission, asItStands } from "../present.ts";
 import type { Guest, Principal } from "../principal.ts";
 import { refuse } from "../refusal.ts";
-import type { Allowance } from "../upload/allowance.ts";
 import type { Room } from "../upload/inputs.ts";
+import { beginBuild } from "./begin.ts";
 import { Conclusions } from "./conclusion.ts";
 import { brokenBy, cancelled } from "./endings.ts";
 import type { KeptBuilds } from "./kept-builds.ts";
-import { LiveBuild } from "./live-build.ts";
+import type { LiveBuild } from "./live-build.ts";
 import { type FoundBuild, findBuild, listBuilds } from "./lookup.ts";
 import { Openings } from "./openings.ts";
 import { Presence } from "./presence.ts";
 import { type Ending, liveRecord, storedRecord } from "./record.ts";
 import type { OpenRequest } from "./request.ts";
 import { checkRoom } from "./room.ts";
-import { allowanceOf } from "./upload-allowance.ts";
 import { useRefused } from "./use-refused.ts";
 
 /** What the builds stand on. */
@@ -110,6 +107,7 @@ export class Builds {
     if (insteadOf) await this.end(insteadOf, cancelled("another build took its place", true));
     if (reserved.end !== undefined) return storedRecord(reserved);
     const live = this.#live.get(request.build) ?? (await this.#begin(request, guest, reserved));
+    if (live.phase === "ended") this.checkTaking();
     this.attach(live, connection);
     return liveRecord(live);
   }
@@ -129,35 +127,15 @@ export class Builds {
   }
 
   async #begin(request: OpenRequest, guest: Guest, reserved: StoredBuild): Promise<LiveBuild> {
-    const { openStore, limits, log, kept } = this.#parts;
-    const { id, openedAt } = reserved;
-    try {
-      const events = await kept.events(id, error => this.#spoilt(id, error));
-      const own = {
-        openedAt,
-        events,
-        openStore,
-        maxNamedPaths: limits.maxNamedPaths,
-        room: this.#room,
-        allowance: this.#allowance(guest),
-      };
-      const live = new LiveBuild(request, guest, own);
-      this.#live.set(id, live);
-      log.info({ build: id, client: live.clientName, installable: live.installable }, "build opened");
-      this.changed.ring();
-      return live;
-    } catch (error) {
-      const { outcome, message } = brokenBy(error);
-      const result = toBinary(BuildResultSchema, create(BuildResultSchema, { outcome, message, refunded: true }));
-      await this.#parts.state.refund(id, { at: this.#parts.now(), result, uploadedBytes: 0, downloadedBytes: 0 });
-      throw refusalOf(error);
-    }
-  }
-
-  #allowance({ owner, maxUploadBytes }: Guest): Allowance | undefined {
-    const { state, limits, now } = this.#parts;
-    const { maxGivenBackUploads } = limits;
-    return allowanceOf(owner.credential, maxUploadBytes, { state, live: this.live, maxGivenBackUploads, now: now() });
+    const { id } = reserved;
+    const spoilt = (error: unknown) => this.#spoilt(id, error);
+    const own = { conclusions: this.#conclusions, room: this.#room, live: this.#live, spoilt };
+    const live = await beginBuild(request, guest, reserved, { ...this.#parts, ...own });
+    this.#parts.log.info({ build: id, client: live.clientName, installable: live.installable }, "build opened");
+    this.changed.ring();
+    // It was let in a moment before the builder began to stop.
+    if (this.#draining) await this.end(live, cancelled("the builder is stopping", true, Reason.DRAINING));
+    return live;
   }
 
   #spoilt(id: BuildId, error: unknown): void {

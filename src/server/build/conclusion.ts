@@ -40,7 +40,7 @@ export class Conclusions {
     const result = resultOf(build, ending, at);
     const encoded = toBinary(BuildResultSchema, result);
     const bytes = { uploadedBytes: build.inputs.received, downloadedBytes: build.downloaded.bytes };
-    await this.#keep(build.id, ending.refund, { at, result: encoded, ...bytes });
+    await this.keep(build.id, ending.refund, { at, result: encoded, ...bytes });
     build.events.append({ case: "result", value: result });
     // Only then may a watch read the file without this one.
     await build.events.flushed();
@@ -50,7 +50,7 @@ export class Conclusions {
   }
 
   /** Keeps an end, now or as soon as the disk has room: until then its use is held, and a restart in between gives it back. */
-  async #keep(id: BuildId, refund: boolean, end: BuildEnd): Promise<void> {
+  async keep(id: BuildId, refund: boolean, end: BuildEnd): Promise<void> {
     const { state, log, keepAgainTime } = this.#parts;
     try {
       // What was to be spent when the disk was full never was.
@@ -66,7 +66,7 @@ export class Conclusions {
 
   async #keepAgain(): Promise<void> {
     this.#again = undefined;
-    for (const [id, { refund, end }] of [...this.#unkept]) await this.#keep(id, refund, end);
+    for (const [id, { refund, end }] of [...this.#unkept]) await this.keep(id, refund, end);
   }
 
   /** Makes a last attempt at what could not be kept. */
