@@ -18,7 +18,7 @@ export type Groups = Readonly<Record<string, readonly string[]>>;
 export type NixConf = Readonly<Record<string, string>>;
 
 const buildUsers = [1, 2, 3, 4, 5, 6, 7, 8].map(n => ({ name: `nixbld${n}`, uid: 30000 + n, gid: 30000 }));
-const fromTheMachine = [
+const fromSystem = [
   "alternatives",
   "ca-certificates",
   "hosts",
@@ -27,16 +27,24 @@ const fromTheMachine = [
   "ld.so.conf.d",
   "localtime",
 ];
-const alsoFromTheMachine = ["nsswitch.conf", "protocols", "resolv.conf", "services", "ssl"];
+const alsoFromSystem = ["nsswitch.conf", "protocols", "resolv.conf", "services", "ssl"];
+
+/** What the files of a host depend on. */
+export interface FilesOptions {
+  readonly ownUids: boolean;
+  readonly groups: Groups;
+  /** The folder of the system whose programs it has. */
+  readonly system: string;
+}
 
 /** Makes the files of a host in its folder: `/etc` with its own users, homes, and an empty Nix. */
-export function makeFiles(folder: string, users: readonly User[], ownUids: boolean, groups: Groups = {}): void {
+export function makeFiles(folder: string, users: readonly User[], { ownUids, groups, system }: FilesOptions): void {
   for (const name of ["etc/nix", "home", "nix/store", "nix/var/nix", "root", "tmp", "var/lib", "var/tmp", "var/log"]) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   for (const shared of ["tmp", "var/tmp"]) chmodSync(join(folder, shared), 0o1777);
   chmodSync(join(folder, "root"), 0o700);
-  for (const name of [...fromTheMachine, ...alsoFromTheMachine]) copyFromTheMachine(folder, name);
+  for (const name of [...fromSystem, ...alsoFromSystem]) copyFromSystem(system, folder, name);
   writeAccounts(folder, ownUids ? [...users, ...buildUsers] : users, groups);
   for (const { name, uid, gid } of users) {
     const home = join(folder, "home", name);
@@ -45,10 +53,10 @@ export function makeFiles(folder: string, users: readonly User[], ownUids: boole
   }
 }
 
-function copyFromTheMachine(folder: string, name: string): void {
+function copyFromSystem(system: string, folder: string, name: string): void {
   const to = join(folder, "etc", name);
   try {
-    cpSync(join("/etc", name), to, {
+    cpSync(join(system, "etc", name), to, {
       recursive: true,
       verbatimSymlinks: true,
       filter: from => !from.includes("/private"),

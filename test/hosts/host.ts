@@ -60,15 +60,18 @@ export interface HostOptions {
   readonly sandbox?: boolean;
   /** Whether it has a network of its own, with nothing in it yet but a loopback that is down. Default false: this machine's network. */
   readonly ownNetwork?: boolean;
+  /** The folder of the system whose programs it has, Nix among them. Default: this machine's. */
+  readonly system?: string;
 }
 
 /** Makes a host and starts its Nix daemon. Whoever makes it stops it; if they die, it goes by itself. */
 export async function makeHost(name: string, options: HostOptions = {}): Promise<Host> {
   const folder = mkdtempSync(join(tmpdir(), `drv-thru-host-${name}-`));
   const users = usersNamed(options.users ?? [name]);
-  makeFiles(folder, users, ownUids, options.groups);
+  const { groups = {}, system = "/" } = options;
+  makeFiles(folder, users, { ownUids, groups, system });
   const unshared = options.ownNetwork ? [...asWho, "--net"] : asWho;
-  const keeper = start(["sh", join(import.meta.dirname, "keeper.sh"), folder, checkout, ...unshared], {
+  const keeper = start(["sh", join(import.meta.dirname, "keeper.sh"), folder, checkout, system, ...unshared], {
     PATH: systemPath,
   });
   const stop = async () => {

@@ -1,15 +1,15 @@
 #!/bin/sh
 # Keeps one Nix host alive for as long as somebody holds the other end of our stdin, and removes every trace of it afterwards, however that one ended.
-# usage: keeper.sh FOLDER CHECKOUT [UNSHARE OPTION...]    FOLDER holds etc, home, nix, root, tmp and var, prepared
+# usage: keeper.sh FOLDER CHECKOUT SYSTEM [UNSHARE OPTION...]    FOLDER holds etc, home, nix, root, tmp and var, prepared; SYSTEM has the programs
 # Says `ready PID` once the host stands: PID is its first process, to be entered with nsenter.
 set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-folder=$1 checkout=$2
+folder=$1 checkout=$2 system=${3%/}
 
 if [ "${KEEPER_INSIDE:-}" = "" ]; then
-  shift 2
+  shift 3
   # The kernel ends everything in a PID namespace with its first process, and the mounts go with the last of them.
-  KEEPER_INSIDE=1 unshare "$@" --mount --pid --fork --kill-child sh "$0" "$folder" "$checkout" || :
+  KEEPER_INSIDE=1 unshare "$@" --mount --pid --fork --kill-child sh "$0" "$folder" "$checkout" "$system/" || :
   # Store paths are read-only, and only root may remove them all the same.
   [ "$(id -u)" = 0 ] || find "$folder" -type d ! -perm -u+w -exec chmod u+w {} +
   rm -rf --one-file-system "$folder"
@@ -24,13 +24,13 @@ mkdir "$folder/mnt"
 mount -t tmpfs -o mode=755 host "$folder/mnt"
 cd "$folder/mnt"
 
-# A root of its own: the machine's programs, but nothing that belongs to its users, its services or its Nix.
+# A root of its own: the programs of the machine, or of another system in a folder of it, but nothing that belongs to its users, its services or its Nix.
 for own in etc home nix root tmp var; do
   mkdir $own
   mount --bind "$folder/$own" $own
 done
-for entry in /*; do
-  name=${entry#/}
+for entry in "$system"/*; do
+  name=${entry##*/}
   case $name in etc | home | nix | root | tmp | var | dev | proc | run | mnt | media | srv | boot | lost+found) continue ;; esac
   if [ -L "$entry" ]; then
     cp -P "$entry" "$name"

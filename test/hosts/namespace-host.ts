@@ -62,7 +62,9 @@ export class NamespaceHost implements Host {
     ]);
     const pid = firstLine(child.stdio[3] as NodeJS.ReadableStream).then(Number);
     const signal = async (name: string) => {
-      await start([...this.#enter, "kill", `-${name.slice(3)}`, String(await pid)], { PATH: systemPath }).ended;
+      // The shell's own `kill`: not every system has the program.
+      const kill = ["sh", "-c", `kill -${name.slice(3)} ${await pid}`];
+      await start([...this.#enter, ...kill], { PATH: systemPath }).ended;
       if (name !== "SIGSTOP") child.kill("SIGCONT");
     };
     this.#entered.add(child);
