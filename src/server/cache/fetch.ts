@@ -15,7 +15,7 @@ import { NoRoom } from "./source.ts";
 type Response = MessageInitShape<typeof CacheFetchResponseSchema>;
 
 /** Bytes after which a message is full. */
-const MESSAGE = 256 * 1024;
+const MESSAGE = PIECE;
 const MAX_PARTS = 1_000;
 /** Milliseconds that a message which is not full waits for more. */
 const LINGER = 50;

@@ -10,8 +10,8 @@ import type { FileSource } from "./source.ts";
 /** A piece of an answer. */
 export type Part = MessageInitShape<typeof CacheFetchPartSchema>;
 
-/** Bytes of one piece. */
-export const PIECE = 256 * 1024;
+/** Bytes of one piece: with what is around it in a message it just fits the power of two that the encoder of messages takes for it. */
+export const PIECE = 127 * 1024;
 
 /** A path that is asked for, and what of its file is there already. */
 export interface Wanted {
