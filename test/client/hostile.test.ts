@@ -131,15 +131,25 @@ test("a builder that signs with another key than the ticket says is refused befo
 
 test("attack: a builder sends a path for ever without a byte of it", async () => {
   const info = { ...unprovenPath("endless", "").info, narSize: 1 << 20 };
-  for (const nothing of [new Uint8Array(), skippable(60_000)]) {
+  const endless = [
+    [new Uint8Array(), /empty pieces/],
+    [skippable(60_000), /too many bytes/],
+  ] as const;
+  for (const [nothing, refusal] of endless) {
     let begun = false;
     const next: NextPart = async () => {
       if (begun) return { case: "data", value: nothing };
       begun = true;
       return create(CacheFetchPartSchema, { part: { case: "begin", value: { path: info.path } } }).part;
     };
-    await assert.rejects(Array.fromAsync(readNar(info, next)), /too many bytes/);
+    await assert.rejects(Array.fromAsync(readNar(info, next)), refusal);
   }
+});
+
+test("attack: a builder begins a path anew for ever", async () => {
+  const { info } = unprovenPath("anew", "");
+  const begin = create(CacheFetchPartSchema, { part: { case: "begin", value: { path: info.path } } }).part;
+  await assert.rejects(Array.fromAsync(readNar(info, async () => begin)), /the builder sent 32 files/);
 });
 
 /** A frame of zstd that a decoder skips: its mark, a length, and so many bytes. */

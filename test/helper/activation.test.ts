@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +30,11 @@ async function activated(t: TestContext, names: readonly string[]) {
     await ended;
     await rm(folder, { recursive: true, force: true });
   });
-  while (!sockets.every(path => existsSync(path))) await new Promise(resolve => setTimeout(resolve, 10));
+  // It says so of each once it listens: the file is there a moment earlier.
+  while (sockets.some(path => !stderr.includes(`Listening on ${path}`))) {
+    assert.equal(child.exitCode, null, stderr);
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
   return { child, ended, socketPath: sockets[0] ?? "", stderr: () => stderr };
 }
 

@@ -20,7 +20,8 @@ export async function* readNar(info: PathInfo, next: NextPart): AsyncGenerator<U
   const hasher = createHasher("sha256");
   const begin = await next();
   if (begin?.case !== "begin" || begin.value.path !== info.path) throw malformed(`something else than ${info.path}`);
-  for (let whole = false; !whole; ) {
+  for (let begun = 1, whole = false; !whole; begun++) {
+    if (begun > MAX_FILES) throw wrongBytes(info, `${MAX_FILES} files`);
     try {
       for await (const chunk of behind(hasher.size, decoded(info, next))) {
         hasher.update(chunk);
@@ -35,6 +36,9 @@ export async function* readNar(info: PathInfo, next: NextPart): AsyncGenerator<U
   if (hasher.size < info.narSize) throw wrongBytes(info, "too few bytes");
   if (hasher.digest().hex !== info.narHash) throw wrongBytes(info, "bytes with another hash");
 }
+
+/** Each file anew costs all bytes before: a builder that goes on so is up to something. */
+const MAX_FILES = 32;
 
 /** The builder began the path anew, with another file of the same content. */
 class OtherFile extends Error {}
@@ -68,7 +72,8 @@ async function* limited(info: PathInfo, source: Bytes): AsyncGenerator<Uint8Arra
   const most = info.narSize + Math.ceil(info.narSize / 256) + (64 << 10);
   let length = 0;
   for await (const chunk of source) {
-    length += Math.max(1, chunk.length);
+    if (chunk.length === 0) throw wrongBytes(info, "empty pieces");
+    length += chunk.length;
     if (length > most) throw wrongBytes(info, "too many bytes");
     yield chunk;
   }
