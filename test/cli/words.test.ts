@@ -106,6 +106,7 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["serve", "--relay", "nowhere"], /--relay/],
   [["serve", "--bind", "everywhere"], /--bind/],
   [["serve", "--advertise", "192.0.2.7"], /--advertise/],
+  [["serve", "--config", ""], /--config names no file/],
   [["serve", "--trusted-client", "alex"], /--trusted-client/],
   [["key", "show", "extra"], /"extra" is one argument too many/],
   [["completion", "tcsh"], /no completions for "tcsh"/],

@@ -90,6 +90,8 @@ export class ServeCommand extends DrvThruCommand {
     const flags = { "--data-dir": dataDir, "--trusted-client": trustedClient[0], "--relay": relay };
     const more = { "--bind": bind[0], "--advertise": advertise[0] };
     const [beside] = Object.entries({ ...flags, ...more }).filter(([, value]) => value !== undefined);
+    if (this.config === "")
+      throw new Failure("usage", "this machine", "--config names no file", { fix: "--config FILE" });
     if (beside === undefined) return readConfig(resolve(this.context.cwd, this.config));
     throw new Failure("usage", "this machine", `--config and ${beside[0]} exclude each other`, {
       fix: `write ${beside[0].slice(2).replaceAll("-", "_")} into ${this.config}`,
