@@ -17,7 +17,7 @@ use napi_derive::napi;
 
 /// Changes whenever what JavaScript and this library say to each other does; the loader takes no other.
 #[napi]
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// The version of the `iroh` crate in here.
 #[napi]

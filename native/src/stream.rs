@@ -53,6 +53,12 @@ impl<T> Half<T> {
         .await
     }
 
+    /// Polls once without waiting; false where this side has given up.
+    fn now(&self, poll: impl FnOnce(&mut T, &mut Context<'_>) -> bool) -> bool {
+        let mut state = lock(&self.state);
+        !state.ended && poll(&mut state.stream, &mut Context::from_waker(Waker::noop()))
+    }
+
     /// Ends the half by `how`, once, and whoever waits for it.
     fn end(&self, how: impl FnOnce(&mut T)) {
         let mut state = lock(&self.state);
@@ -69,6 +75,19 @@ impl<T> Half<T> {
 
 fn poll_once<F: Future>(future: F, context: &mut Context<'_>) -> Poll<F::Output> {
     pin!(future).poll(context)
+}
+
+async fn write_all(send: Option<Arc<Half<SendStream>>>, mut rest: Vec<Bytes>) -> Result<Value, Problem> {
+    let Some(send) = send else { return Err(Problem::of("closed")) };
+    let mut left = &mut rest[..];
+    while !left.is_empty() {
+        send.drive(
+            || Err(Problem::of("closed")),
+            |stream, context| poll_once(stream.write_many_chunks(&mut left), context).map_err(Problem::from),
+        )
+        .await?;
+    }
+    Ok(Value::Nothing)
 }
 
 fn code_of(code: f64) -> VarInt {
@@ -117,23 +136,22 @@ impl Stream {
         }
     }
 
-    /// Comes to nothing once all bytes are taken; they are copied before this returns.
+    /// Takes all bytes at once where there is room for them, and answers true: then no call comes back. Else it comes to nothing once all
+    /// are taken. They are copied before this returns.
     #[napi]
-    pub fn write(&self, env: Env, id: u32, bytes: Uint8Array) {
-        let send = self.send.clone();
+    pub fn write(&self, env: Env, id: u32, bytes: Uint8Array) -> bool {
         let mut bytes = [Bytes::copy_from_slice(&bytes)];
-        self.shared.run(&env, id, async move {
-            let Some(send) = send else { return Err(Problem::of("closed")) };
-            let mut left = &mut bytes[..];
-            while !left.is_empty() {
-                send.drive(
-                    || Err(Problem::of("closed")),
-                    |stream, context| poll_once(stream.write_many_chunks(&mut left), context).map_err(Problem::from),
-                )
-                .await?;
-            }
-            Ok(Value::Nothing)
-        });
+        let mut left = &mut bytes[..];
+        // An error is left to the call that comes back with it.
+        if let Some(send) = &self.send
+            && send.now(|stream, context| poll_once(stream.write_many_chunks(&mut left), context).is_ready())
+            && left.is_empty()
+        {
+            return true;
+        }
+        let (send, rest) = (self.send.clone(), left.to_vec());
+        self.shared.run(&env, id, async move { write_all(send, rest).await });
+        false
     }
 
     /// Ends the bytes cleanly after those written. False where the stream has ended already.

@@ -3,7 +3,7 @@ import type { SessionEnd } from "../../lib/stream.ts";
 import type { SessionPath } from "../interface.ts";
 
 /** What this code and the addon say to each other; the addon has the same number where it fits. */
-export const addonAbi = 1;
+export const addonAbi = 2;
 
 /** What a call came to, call after call: its number, whether it went well, and value or {@link AddonProblem}. */
 export type AddonNews = readonly unknown[];
@@ -66,7 +66,8 @@ export interface AddonConnection {
 export interface AddonStream {
   read(call: number): void;
   stop(code: number): void;
-  write(call: number, bytes: Uint8Array): void;
+  /** True where all bytes were taken at once: then nothing comes back. */
+  write(call: number, bytes: Uint8Array): boolean;
   finish(): boolean;
   delivered(call: number): void;
   reset(code: number): void;

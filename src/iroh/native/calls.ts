@@ -32,12 +32,17 @@ export class Calls {
     process.on("exit", () => this.hub.goodbye());
   }
 
-  /** Starts a call with a fresh number. What it comes to is what the addon's own words for that call say. */
-  call<T>(start: (call: number) => void): Promise<T> {
+  /**
+   * Starts a call with a fresh number. What it comes to is what the addon's own words for that call say; one whose start answers true is
+   * done with that.
+   */
+  call<T>(start: (call: number) => unknown): Promise<T> {
     const number = this.#number();
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(number, { resolve: value => resolve(value as T), reject });
-      start(number);
+      if (start(number) !== true) return;
+      this.#waiting.delete(number);
+      resolve(undefined as T);
     });
   }
 
