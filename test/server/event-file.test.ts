@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { open as openFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -35,6 +36,38 @@ test("events of ten thousand lines come back in order, without a gap, in bounded
   }
   assert.equal(seq, 10_001n);
   await file.close();
+});
+
+test("a result that a full disk keeps out of the file is told all the same, and written once there is room", async t => {
+  const path = eventPath(t);
+  const errors: unknown[] = [];
+  const file = await EventFile.open(path, { maxBytes: 1 << 20, onError: error => errors.push(error) });
+  file.append(line("whole"));
+  await file.flushed();
+  const probe = await openFile(path);
+  const handles = Object.getPrototypeOf(probe);
+  await probe.close();
+  const full = t.mock.method(handles, "write", async () => {
+    throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+  });
+  file.append(line("lost"));
+  await file.flushed();
+  file.append({ case: "result", value: {} });
+  const cases = ["logLine", "logLine", "result"];
+  assert.deepEqual(
+    (await all(file)).map(event => event.event.case),
+    cases,
+  );
+  assert.equal(errors.length, 2);
+  full.mock.restore();
+  await file.close();
+  const again = await open(path);
+  assert.equal(again.ended, true);
+  assert.deepEqual(
+    (await all(again)).map(event => event.seq),
+    [1n, 2n, 3n],
+  );
+  await again.close();
 });
 
 test("nothing comes after the result", async t => {

@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { BuildEvent } from "../../../gen/drvthru/v1/build_pb.js";
 import { Notice } from "../notice.ts";
 import { cut } from "../refusal.ts";
-import { eventRecord, type Found, type NewEvent, readBatch, scanRecords } from "./event-records.ts";
+import { eventRecord, eventsOf, type Found, type NewEvent, readBatch, scanRecords } from "./event-records.ts";
 
 const MAX_LINE = 64 * 1024;
 /** Log lines that wait for a slow disk, in bytes; beyond it they are dropped. */
@@ -84,18 +84,23 @@ export class EventFile {
   }
 
   async #write(): Promise<void> {
+    let records: Uint8Array[] = [];
     try {
       while (this.#pending.length > 0) {
-        const bytes = Buffer.concat(this.#pending);
+        records = this.#pending;
+        const bytes = Buffer.concat(records);
         this.#pending = [];
         const { bytesWritten } = await this.#handle.write(bytes, 0, bytes.length, this.#written);
         if (bytesWritten < bytes.length)
           throw Object.assign(new Error("the event file was written in part"), { code: "ENOSPC" });
+        records = [];
         this.#written += bytes.length;
         this.#pendingBytes -= bytes.length;
         this.#grown.ring();
       }
     } catch (error) {
+      // Written with what comes next, if there is room then; until then who watches has it from here.
+      this.#pending = [...records, ...this.#pending];
       this.#onError(error);
     } finally {
       this.#writing = undefined;
@@ -113,13 +118,17 @@ export class EventFile {
     const file = await open(this.#path, "r");
     try {
       let offset = 0;
+      let last = after;
       for (;;) {
         if (offset < this.#written) {
           const batch = await readBatch(file, offset, this.#written);
           offset = batch.end;
-          const events = batch.events.filter(event => event.seq > after);
+          const events = batch.events.filter(event => event.seq > last);
+          last = events.at(-1)?.seq ?? last;
           if (events.length > 0) yield events;
         } else if (this.#ended && this.#writing === undefined) {
+          const unwritten = eventsOf(this.#pending).filter(event => event.seq > last);
+          if (unwritten.length > 0) yield unwritten;
           return;
         } else if (!(await this.#grown.wait(keepAlive, signal))) {
           yield [];
@@ -132,6 +141,7 @@ export class EventFile {
 
   /** Writes what is left and closes the file. Watchers read on until the result. */
   async close(): Promise<void> {
+    if (this.#pending.length > 0) this.#writing ??= this.#write();
     await this.#writing;
     await this.#handle.close();
   }

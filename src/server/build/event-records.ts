@@ -22,6 +22,11 @@ export function eventRecord(seq: bigint, event: NewEvent): Uint8Array {
   return record;
 }
 
+/** The events of records. */
+export function eventsOf(records: readonly Uint8Array[]): BuildEvent[] {
+  return records.map(record => fromBinary(BuildEventSchema, record.subarray(PREFIX)));
+}
+
 /** The whole records that a file holds. */
 export interface Found {
   readonly bytes: number;

@@ -1,6 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { BuildOutcome, BuildResultSchema } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
@@ -8,8 +9,17 @@ import type { BuildId } from "../../lib/ids.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
 import type { ServerLimits } from "../limits.ts";
+import { refuse } from "../refusal.ts";
 import { EventFile } from "./event-file.ts";
 import type { Roots } from "./roots.ts";
+
+/** The end of a build is not kept yet: the disk was full when it came. */
+function stillUnkept() {
+  const fix = "try again when the builder's disk has room";
+  return refuse(Reason.DISK_FULL, Code.Unavailable, "the builder's disk is full: it cannot keep how the build ended", {
+    fix,
+  });
+}
 
 /** What is kept of builds stands on this. */
 export interface KeptBuildsParts {
@@ -45,8 +55,9 @@ export class KeptBuilds {
 
   /** The events of a build as it is kept. A result that a full disk kept out of the file is added: without one a watch would never end. */
   async endedEvents({ id, end }: StoredBuild): Promise<EventFile> {
+    if (end === undefined) throw stillUnkept();
     const events = await this.events(id);
-    if (end !== undefined) events.append({ case: "result", value: fromBinary(BuildResultSchema, end.result) });
+    events.append({ case: "result", value: fromBinary(BuildResultSchema, end.result) });
     return events;
   }
 
