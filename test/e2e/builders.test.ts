@@ -88,6 +88,7 @@ test("a client that the builder's configuration trusts builds on a builder with 
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^\/nix\/store\/.*-named\n$/);
   assert.match(stderr, /connected to builder [0-9a-f]{12} as client:alex/);
+  assert.match(stderr, /^named built on leviathan$/m);
   const seen = await stage.client.run(["drv-thru", "status", "--builder", "leviathan"]);
   assert.match(seen.stdout, /client:alex/);
 });
