@@ -124,3 +124,27 @@ test("attack: a builder sends a path from an offset that nobody asked for", asyn
   const { failure } = await world.build([app]);
   assert.equal(failure?.reason, "malformed");
 });
+
+test("an output that is ready is imported while another still builds", async t => {
+  const other = derivation({ name: "other" });
+  const world = await makeWorld(t);
+  world.seed(app, other);
+  const { builder } = world;
+  builder.run = async build => {
+    builder.nix.produced(app.info.path, out, content, []);
+    const [first, second] = build.record.targets;
+    if (first) builder.announce(build, first);
+    // The builder does not end before the client has the first.
+    while (!world.nix.valid.has(out)) await new Promise(setImmediate);
+    builder.nix.produced(other.info.path, other.outputs["out"] as StorePath, "late", []);
+    if (second) builder.announce(build, second);
+    builder.end(build, BuildOutcome.BUILT);
+  };
+  const { failure, report } = await world.build([app, other]);
+  assert.equal(failure, undefined);
+  assert.equal(report?.downloadedPaths, 2);
+  assert.deepEqual(
+    builder.asked.map(({ path }) => path),
+    [out, other.outputs["out"]],
+  );
+});
