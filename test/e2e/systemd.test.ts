@@ -157,6 +157,18 @@ test("a changed configuration counts after a reload, in the same process", { ski
   assert.equal((await shown()).stdout, pid);
 });
 
+test("a builder that is killed comes back by itself, and its socket with it", { skip }, async () => {
+  const shown = async () =>
+    (await onBuilder.control("show", "--property=MainPID", "--value", "drv-thru.service")).stdout;
+  const pid = await shown();
+  assert.equal((await onBuilder.control("kill", "--signal=KILL", "drv-thru.service")).status, 0);
+  // Seconds pass before systemd starts it again; a socket that nobody serves answers nothing meanwhile.
+  while ((await shown()) === pid || (await as(onBuilder, "owner", "status")).status !== 0) {
+    await new Promise(resolve => setTimeout(resolve, 500));
+  }
+  assert.match(await ticket(), /^drvthru/);
+});
+
 test("a stopped builder leaves the helper's socket, is not started by asking, and comes back with its keys", {
   skip,
 }, async () => {
