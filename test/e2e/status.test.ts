@@ -114,7 +114,7 @@ test("a watched status is a line of JSON a change, and without a terminal a fram
   await frames.until(/idle/);
   await stage.built(await stage.ticket("--name", "watched"), 'step "watched" "sleep 1; echo > $out" { }');
   await json.until(/"recent":\[\{[^\n]*ticket:watched[^\n]*\n/);
-  await frames.until(/\n\nbuilder [0-9a-f]{64}\n\[#\] active 1\/1, queued 0\n\nActive:\n.*ticket:watched/);
+  await frames.until(/\n\nbuilder [0-9a-f]{64}\n\[#\] active 1\/1, queued 0\n(.+\n)*\nActive:\n.*ticket:watched/);
   for (const watch of [json, frames]) await watch.signal("SIGINT");
   const lines = (await json.ended).stdout.trim().split("\n");
   const told: Told[] = lines.map(line => JSON.parse(line));
