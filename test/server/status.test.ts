@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { BuildState } from "../../gen/drvthru/v1/build_pb.js";
+import { Codec } from "../../gen/drvthru/v1/common_pb.js";
 import type { BuilderStatus } from "../../gen/drvthru/v1/status_pb.js";
 import type { ClientId } from "../../src/lib/ids.ts";
 import { Channel } from "../../src/server/channel.ts";
@@ -140,4 +141,24 @@ test("the status has the builder's start, its clock and its limits, and those of
   assert.deepEqual([status.maxConcurrentBuilds, status.recentBuildsLimit], [3, 7]);
   const [build] = status.opened;
   assert.deepEqual([build?.maxBuildSeconds, build?.maxUploadBytes], [60n, 5000n]);
+});
+
+test("a download under way is told to its owner and the administrator alone", async t => {
+  const builder = await world(t);
+  const [guest, stranger] = [await builder.anyone(), await builder.anyone()];
+  const drv = derivation({ name: "fetched" });
+  const buildId = await begin(guest, [drv]);
+  await resultOf(guest, buildId);
+  const requests = new Channel<{ buildId: Uint8Array; codec: Codec; items: { path: string }[] }>(2);
+  const fetching = (async () => {
+    for await (const _ of guest.cache.fetch(requests));
+  })();
+  await requests.send({ buildId, codec: Codec.NONE, items: [{ path: drv.outputs["out"] ?? "" }] });
+  const { downloads } = await statusWhere(guest, status => (status.downloads[0]?.bytes ?? 0n) > 0n);
+  assert.deepEqual([downloads.length, downloads[0]?.installable], [1, "test"]);
+  assert.equal((await builder.connect({ kind: "administrator" }).status.get({})).status?.downloads.length, 1);
+  assert.equal((await stranger.status.get({})).status?.downloads.length, 0);
+  requests.end();
+  await fetching;
+  await statusWhere(guest, status => status.downloads.length === 0);
 });
