@@ -4,8 +4,10 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { batches } from "../../src/client/import/by-helper.ts";
 import { findHelper } from "../../src/client/import/helper.ts";
 import { copyOrder } from "../../src/client/import/order.ts";
+import { HELPER_LIMITS } from "../../src/lib/helper-protocol.ts";
 import { parsePublicKey } from "../../src/nix/signing-key.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
 import { derivation, unprovenPath } from "../fakes/make-path.ts";
@@ -165,6 +167,22 @@ test("what stands where the helper should be is told apart", async t => {
   assert.equal(await find("file/sock"), "absent");
   helper.onKey = () => ({ ok: "perhaps" }) as never;
   assert.equal(await find("helper.sock"), "silent");
+});
+
+test("8,192 paths are one question, one more makes a second, and no question is longer than it may be", () => {
+  const { info } = unprovenPath("x", "1");
+  const sizes = (count: number) => [...batches(Array.from({ length: count }, () => info))].map(batch => batch.length);
+  assert.deepEqual(sizes(HELPER_LIMITS.paths), [8192]);
+  assert.deepEqual(sizes(HELPER_LIMITS.paths + 1), [8192, 1]);
+
+  const long = unprovenPath("x".repeat(211), "1").info;
+  const questions = [...batches(Array.from({ length: 8192 }, () => long))].map(batch => {
+    const url = "http://127.0.0.1:65535/".padEnd(152, "x");
+    const key = `${"k".repeat(255)}:${"A".repeat(44)}`;
+    return JSON.stringify({ ask: "import", key, url, paths: batch.map(info => info.path) });
+  });
+  assert.equal(questions.length, 3);
+  for (const question of questions) assert.ok(question.length + 1 <= HELPER_LIMITS.message);
 });
 
 test("paths are asked for as nix copy does it: what is referred to first, by name where that leaves a choice", () => {

@@ -50,8 +50,8 @@ function untrue([first]: readonly PathInfo[]): Failure {
   return new Failure("failed", "nix", message, { reason: "import-failed", fix: "run the same command again" });
 }
 
-/** As many paths as a question may name, and as long as it may be. */
-function* batches(infos: readonly PathInfo[]): Generator<PathInfo[]> {
+/** Cuts what is to be imported into questions: as many paths as one may name, and as long as it may be. */
+export function* batches(infos: readonly PathInfo[]): Generator<PathInfo[]> {
   let batch: PathInfo[] = [];
   let bytes = ENVELOPE;
   for (const info of infos) {
