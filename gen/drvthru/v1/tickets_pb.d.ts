@@ -94,7 +94,8 @@ export declare type TicketsPresentResponse = Message<"drvthru.v1.TicketsPresentR
   kind: CredentialKind;
 
   /**
-   * Set if new builds are refused: the ticket is exhausted, expired or revoked, and only its own earlier builds can be reached.
+   * Set if new builds are refused: the ticket is exhausted, expired or revoked, or the client key is not trusted any more, and only its own earlier
+   * builds can be reached.
    *
    * @generated from field: drvthru.v1.Reason standing = 3;
    */
