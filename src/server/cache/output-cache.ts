@@ -1,4 +1,3 @@
-import { statfs } from "node:fs/promises";
 import type { Logger } from "pino";
 import { Permits } from "../../lib/permits.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
@@ -6,6 +5,7 @@ import type { SecretKey } from "../../nix/signing-key.ts";
 import type { OpenStore } from "../../nix/store.ts";
 import { hashPart, type StorePath } from "../../nix/store-path.ts";
 import { Stores } from "../stores.ts";
+import { CacheRoom } from "./cache-room.ts";
 import { Entries } from "./entries.ts";
 import { openEntryFile } from "./entry-file.ts";
 import { Fill } from "./fill.ts";
@@ -33,15 +33,10 @@ export interface OutputCacheParts {
   readonly log: Logger;
 }
 
-/** What is left free on the disk: Nix builds on it. A share of it, and no more than so many bytes. */
-const FREE = { share: 0.05, most: 1024 ** 3 };
 /** After trouble with its disk the cache rests for so many milliseconds. */
 const REST = 10_000;
 /** How often the disk hears of an entry's use, in milliseconds. */
 const TOUCH = 60_000;
-/** Bytes after which a fill looks again how full the disk is. */
-const STEP = 16 * 1024 * 1024;
-
 /**
  * The builder's binary cache: signed outputs as Nix's own narinfos and compressed archives in a folder. It fills while it serves the first request,
  * each path once however many ask, and forgets the least recently used. Whether somebody may have a path is decided before it is asked here.
@@ -54,6 +49,7 @@ export class OutputCache {
   readonly #stores: Stores;
   readonly #permits: Permits;
   readonly #fills = new Map<string, Fill>();
+  readonly #room: CacheRoom;
   readonly #closed = new AbortController();
   readonly #ready: Promise<boolean>;
   readonly #running = new Set<Promise<void>>();
@@ -63,6 +59,8 @@ export class OutputCache {
     this.#parts = parts;
     this.#folder = new CacheFolder(parts.folder);
     this.#keeper = new Keeper(this.#folder, this.#entries);
+    const held = { folder: parts.folder, entries: this.#entries, fills: this.#fills, keeper: this.#keeper };
+    this.#room = new CacheRoom(held, parts.maxBytes);
     this.#stores = new Stores(parts.openStore, parts.maxFills, { idleTime: parts.idleTime });
     this.#permits = new Permits(parts.maxFills);
     this.#ready = this.#scan();
@@ -72,7 +70,7 @@ export class OutputCache {
     const { log, key, folder, maxBytes } = this.#parts;
     try {
       for (const entry of await scan(this.#folder, key.public)) this.#entries.add(entry);
-      await this.#makeRoom(0);
+      await this.#room.make(0);
       log.info({ folder, entries: this.#entries.count, bytes: this.#entries.bytes, maxBytes }, "output cache opened");
       return true;
     } catch (error) {
@@ -125,7 +123,7 @@ export class OutputCache {
     if (under !== undefined) return under.info.narHash === info.narHash ? under : undefined;
     if (Date.now() < this.#restUntil || this.#closed.signal.aborted) return undefined;
     const temporaryFile = () => this.#folder.temporaryFile();
-    const fill = new Fill(info, { temporaryFile, grow: (before, bytes) => this.#grow(before, bytes) });
+    const fill = new Fill(info, { temporaryFile, grow: (before, bytes) => this.#room.grow(before, bytes) });
     this.#fills.set(key, fill);
     this.#later(this.#fill(fill).finally(() => this.#fills.delete(key)));
     return fill;
@@ -177,39 +175,6 @@ export class OutputCache {
       this.#parts.log.warn({ err: error }, "the output cache cannot write: outputs go straight from Nix for a while");
     }
     this.#restUntil = Date.now() + REST;
-  }
-
-  /** A fill grows from so many bytes by so many: what was not used for the longest time goes until they fit. Throws {@link NoRoom}. */
-  async #grow(before: number, bytes: number): Promise<void> {
-    await this.#makeRoom(bytes);
-    // The disk is asked now and then alone.
-    const looks = before === 0 || Math.floor(before / STEP) !== Math.floor((before + bytes) / STEP);
-    while (looks && (await this.#isNearlyFull())) await this.#removeOldest();
-  }
-
-  async #makeRoom(bytes: number): Promise<void> {
-    const { maxBytes = Number.POSITIVE_INFINITY } = this.#parts;
-    while (this.#entries.bytes + this.#filling() + bytes > maxBytes) await this.#removeOldest();
-  }
-
-  /** Bytes of fills that are not among the entries yet. */
-  #filling(): number {
-    let bytes = 0;
-    for (const { size, whole } of this.#fills.values()) {
-      if (whole === undefined || !this.#entries.hasFile(whole.fileHash)) bytes += size;
-    }
-    return bytes;
-  }
-
-  async #removeOldest(): Promise<void> {
-    const oldest = this.#entries.oldest();
-    if (oldest === undefined) throw new NoRoom("everything in the cache is in use, or it is too small");
-    await this.#keeper.remove(oldest);
-  }
-
-  async #isNearlyFull(): Promise<boolean> {
-    const { bavail, blocks, bsize } = await statfs(this.#folder.root);
-    return bavail * bsize - STEP < Math.min(FREE.most, blocks * bsize * FREE.share);
   }
 
   /** What a narinfo in the cache says, as it was vouched for then. */

@@ -29,6 +29,13 @@ test("a cache that cannot write any more lets outputs through straight from Nix,
   assert.deepEqual(await readdir(join(cache, "nar")), []);
 });
 
+test("a cache folder that somebody removes while the builder runs costs no download", async t => {
+  const made = await built(t, [large(), "small"]);
+  await entriesOf(made.builder, 0);
+  await rm(join(made.builder.folder, "cache"), { recursive: true });
+  await assertServed(made);
+});
+
 test("a builder whose cache folder cannot be used serves all the same", async t => {
   const builder = await world(t);
   // Its cache writes the key last when it opens.
