@@ -12,6 +12,8 @@ export interface NixSettings {
   readonly system: string;
   readonly extraPlatforms: readonly string[];
   readonly systemFeatures: readonly string[];
+  /** The machines to which it hands work, as the setting has them. */
+  readonly builders: string;
   /** Those of `trusted-public-keys` that can be read: Nix, too, goes on without the others. */
   readonly trustedPublicKeys: readonly PublicKey[];
   /** User names, `@group`s, or `*`. */
@@ -50,6 +52,7 @@ export function parseSettings(json: string): NixSettings {
     system: words("system")[0] ?? "",
     extraPlatforms: words("extra-platforms"),
     systemFeatures: words("system-features"),
+    builders: textOf(all.get("builders")),
     trustedPublicKeys: words("trusted-public-keys").flatMap(readableKey),
     trustedUsers: words("trusted-users", ["root"]),
     allowedUsers: words("allowed-users", ["*"]),
@@ -106,6 +109,11 @@ function countOf(all: ReadonlyMap<string, unknown>, name: string): number | unde
   const count = typeof value === "string" && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
   if (typeof count === "number" && Number.isSafeInteger(count) && count >= 0) return count;
   throw new FormatError(`Nix's setting ${name} is not a whole number`);
+}
+
+function textOf(setting: unknown): string {
+  const value = effective(setting);
+  return typeof value === "string" ? value : "";
 }
 
 function wordsOf(setting: unknown, name: string): string[] | undefined {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { parseMachines } from "../nix/machines.ts";
 import type { BuildSettings, SandboxUse } from "../nix/settings.ts";
 import type { PublicKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
@@ -20,15 +22,29 @@ export async function askMachine(openStore: OpenStore): Promise<Machine> {
   const settings = await readNixSettings();
   const store = await openStore();
   store.close();
+  const machines = parseMachines(settings.builders, settings.system, readMachines);
   return {
     version: store.nixVersion,
     // "builtin" derivations, such as fetchurl, are built everywhere.
-    systems: [...new Set([settings.system, ...settings.extraPlatforms, "builtin"])].filter(system => system !== ""),
-    features: settings.systemFeatures,
+    systems: distinct([settings.system, ...settings.extraPlatforms, "builtin", ...machines.systems]),
+    features: distinct([...settings.systemFeatures, ...machines.features]),
     trustedKeys: settings.trustedPublicKeys,
     building: settings.building,
     sandbox: settings.sandbox,
   };
+}
+
+function distinct(words: readonly string[]): string[] {
+  return [...new Set(words)].filter(word => word !== "");
+}
+
+/** A file of machines; none where it cannot be read, as for Nix. */
+function readMachines(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // most machines have none
+  }
 }
 
 /** What the owner should know of how builds are shut in here, or `undefined`. A build outside of a sandbox reads all of the store: also what other guests have sent. */
