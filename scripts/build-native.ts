@@ -2,13 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, renameSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 
 /** What Iroh's crate asks for. */
 const oldest = [1, 91] as const;
 const folder = join(import.meta.dirname, "../native");
 const made = join(folder, "iroh.node");
-const target = process.env["CARGO_TARGET_DIR"] ?? join(folder, "target");
+const target = resolve(process.env["CARGO_TARGET_DIR"] ?? join(folder, "target"));
 // Where rustup puts cargo: not in the PATH of every service.
 const PATH = `${process.env["PATH"]}${delimiter}${join(homedir(), ".cargo/bin")}`;
 const env = { ...process.env, PATH };
