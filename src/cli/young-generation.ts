@@ -18,6 +18,6 @@ export function boundYoungGeneration(): void {
 }
 
 /** The size of the space for new objects, in bytes. */
-export function youngBytes(): number {
+function youngBytes(): number {
   return getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space")?.space_size ?? 0;
 }

@@ -13,7 +13,7 @@ for (const value of ["0", "many", "-1", "1.5", "65"]) {
   test(`DRV_THRU_NAR_FETCHES=${value} is wrong usage`, async () => {
     const { status, stderr } = await run([], { DRV_THRU_NAR_FETCHES: value });
     assert.equal(status, 2);
-    assert.match(stderr, /--nar-fetches .* is not a number from 1 to 64/);
+    assert.match(stderr, /DRV_THRU_NAR_FETCHES .* is not a number from 1 to 64/);
   });
 }
 

@@ -8,13 +8,14 @@ const MODULE = join(import.meta.dirname, "../../src/cli/young-generation.ts");
 
 /** Does what makes V8 let the space for new objects grow, with waits between, and prints how large that has become. */
 const BUSY = `
-const { boundYoungGeneration, youngBytes } = await import(${JSON.stringify(MODULE)});
+import { getHeapSpaceStatistics } from "node:v8";
+const { boundYoungGeneration } = await import(${JSON.stringify(MODULE)});
 if (process.argv[1] === "bounded") boundYoungGeneration();
 let largest = 0;
 for (let round = 0; round < 60; round++) {
   const needed = [];
   for (let i = 0; i < 40_000; i++) needed.push({ i, text: String(i) });
-  largest = Math.max(largest, youngBytes());
+  largest = Math.max(largest, getHeapSpaceStatistics().find(space => space.space_name === "new_space").space_size);
   await new Promise(resolve => setTimeout(resolve, 1));
 }
 process.stdout.write(String(largest / 2 ** 20));`;
