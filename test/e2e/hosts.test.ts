@@ -62,7 +62,7 @@ test("a program on a host gets the signal, the input and the environment it is s
     const env = await hosts.client.run(["sh", "-c", "cat; env | sort"], { input: "typed\n", env: { A: "b" } });
     const names = env.stdout.split("\n").map(line => line.split("=")[0]);
     assert.equal(names[0], "typed");
-    const known = ["A", "HOME", "LANG", "NIX_REMOTE", "NODE_COMPILE_CACHE", "PATH", "PWD", "USER", ""];
+    const known = ["A", "DRV_THRU_IROH", "HOME", "LANG", "NIX_REMOTE", "NODE_COMPILE_CACHE", "PATH", "PWD", "USER", ""];
     assert.deepEqual(
       names.slice(1).filter(name => !known.includes(name ?? "")),
       [],
