@@ -8,7 +8,7 @@ import { findHelper } from "../import/helper.ts";
 import { stateFolder } from "../paths.ts";
 import { describeInstallables } from "../plan/arguments.ts";
 import { findGoal, type Goal, makePlan } from "../plan/plan.ts";
-import type { BuildReport } from "../report.ts";
+import { BuildFailure, type BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
 import { decideImport, readTrustSettings } from "../trust.ts";
 import { createActivities } from "./activities.ts";
@@ -37,11 +37,15 @@ export async function runBuild(
     store = await around.openStore(signal);
     return await liveIn(store, { request, around, emit, signal, destination, ledger });
   } catch (error) {
-    const told = error instanceof Failure && error.code === "cancelled";
-    throw signal.aborted && !told ? cancelled(signal.reason) : toFailure(error, "building");
+    throw signal.aborted && !saysMore(error) ? cancelled(signal.reason) : toFailure(error, "building");
   } finally {
     store?.close();
   }
+}
+
+/** Whatever a cancel happened to interrupt is no news; how the build ended there, and what is left to fetch, is. */
+function saysMore(error: unknown): boolean {
+  return error instanceof BuildFailure || (error instanceof Failure && error.reason === "fetch-interrupted");
 }
 
 function checkFetches(count: number | undefined): void {
