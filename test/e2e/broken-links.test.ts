@@ -40,7 +40,7 @@ test("a client that stops in the middle of an upload does not keep another from 
 
 test("a download that is cut at about half of a large path fetches about the other half only", { skip }, async () => {
   const stage = current();
-  const size = 40_000_000;
+  const size = 24_000_000;
   const ticket = await stage.ticket();
   const building = stage.start(ticket, `step "large-output" "head -c ${size} /dev/urandom > $out" { }`);
   await building.until(/downloading outputs/, "stderr");

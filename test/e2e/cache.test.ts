@@ -79,7 +79,7 @@ test("a second client is served from the cache, and the log says so", { skip }, 
 
 test("ten clients who want the same large output at the same moment cause one fill", { skip }, async () => {
   const stage = current();
-  const expression = noise("wanted-by-ten", 8_000_000);
+  const expression = noise("wanted-by-ten", 3_000_000);
   const [path = ""] = await stage.built(await stage.ticket(), expression, ["--quiet"]);
   await until(() => entries().has("wanted-by-ten"));
   const before = logged("paths served").length;
@@ -104,7 +104,7 @@ test("a builder killed in the middle of a fill has no broken entry, and the down
   skip,
 }, async () => {
   const stage = current();
-  const building = stage.start(await stage.ticket(), noise("interrupted", 60_000_000));
+  const building = stage.start(await stage.ticket(), noise("interrupted", 40_000_000));
   const temporary = () => {
     const folder = join(cache(), "tmp");
     return existsSync(folder)
@@ -117,7 +117,7 @@ test("a builder killed in the middle of a fill has no broken entry, and the down
   await stage.startServe();
   const { status, stdout, stderr } = await building.ended;
   assert.equal(status, 0, stderr);
-  assert.equal(statSync(stage.client.outside(stdout.trim())).size, 60_000_000);
+  assert.equal(statSync(stage.client.outside(stdout.trim())).size, 40_000_000);
   await until(() => entries().has("interrupted"));
   assert.deepEqual(readdirSync(join(cache(), "tmp")), []);
   const verified = await stage.client.run(["nix", "store", "verify", "--sigs-needed", "1", stdout.trim()]);

@@ -8,7 +8,7 @@ import { type Stage, useStage } from "./stage.ts";
 
 const { skip, current } = useStage();
 /** Too many, and too random, to go through before a signal comes. */
-const MANY = 24;
+const MANY = 12;
 
 test("Ctrl-C in the middle of an upload gives the use back and leaves nothing, so that the same ticket builds it later", {
   skip,

@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asWho, ownUids, systemPath } from "./can.ts";
+import { makeCompiledFolders } from "./compiled.ts";
 import { type Groups, makeFiles, type NixConf, type User } from "./files.ts";
 import { NamespaceHost } from "./namespace-host.ts";
 import { type Ended, type Running, start } from "./process.ts";
@@ -70,6 +71,7 @@ export async function makeHost(name: string, options: HostOptions = {}): Promise
   const users = usersNamed(options.users ?? [name]);
   const { groups = {}, system = "/" } = options;
   makeFiles(folder, users, { ownUids, groups, system });
+  makeCompiledFolders(checkout, ownUids ? [...users, { uid: 0, gid: 0 }] : users);
   const unshared = options.ownNetwork ? [...asWho, "--net"] : asWho;
   const keeper = start(["sh", join(import.meta.dirname, "keeper.sh"), folder, checkout, system, ...unshared], {
     PATH: systemPath,

@@ -59,6 +59,8 @@ mount -t tmpfs -o mode=755 run run
 mount --bind "$checkout" drv-thru
 # Where the file system under it has such options, an ordinary user must repeat them.
 mount -o remount,bind,ro drv-thru || mount -o remount,bind,ro,nosuid,nodev drv-thru
+mkdir var/tmp/compiled
+mount --bind "$checkout/.cache/compiled" var/tmp/compiled
 
 mkdir .outside
 pivot_root . .outside

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { ownUids, systemPath } from "./can.ts";
+import { compiledInside } from "./compiled.ts";
 import { checkoutInside, type NixConf, type User, writeNixConf } from "./files.ts";
 import type { Host, HostOptions, HostProcess, RunOptions } from "./host.ts";
 import { type Ended, start } from "./process.ts";
@@ -47,7 +48,7 @@ export class NamespaceHost implements Host {
       USER: user,
       LANG: "C.UTF-8",
       // Every command of a story loads the same sources: it need not compile them each time.
-      NODE_COMPILE_CACHE: `/var/tmp/compiled-${user}`,
+      NODE_COMPILE_CACHE: compiledInside(this.#users.find(({ name }) => name === user)?.uid ?? process.getuid?.() ?? 0),
       // Where all is one uid the store's files are the user's own, and Nix would go round the daemon.
       ...(ownUids || user === "root" ? {} : { NIX_REMOTE: "daemon" }),
       // Which Iroh is tested is the tests' affair.
