@@ -25,7 +25,7 @@ in
       type = types.nullOr types.ints.positive;
       default = null;
       example = 16;
-      description = "Over how many streams outputs are fetched, for all users. `null`: drv-thru decides, 8 to 32.";
+      description = "Over how many streams outputs are fetched, for all users. `null`: what drv-thru does by itself, 1.";
     };
 
     builders = mkOption {
