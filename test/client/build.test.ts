@@ -85,6 +85,20 @@ test("what the builder has already is not sent again", async t => {
   assert.ok(!world.builder.uploaded.includes(source.info.path));
 });
 
+test("outputs that somebody else here brings in meanwhile are not fetched", async t => {
+  const world = await makeWorld(t);
+  const { app, all } = example();
+  world.seed(...all);
+  const { builder, nix } = world;
+  builder.onCall = name => {
+    if (name === "closure") nix.seed(...builder.nix.valid.values());
+  };
+  const { failure, report } = await world.build([app]);
+  assert.equal(failure, undefined);
+  assert.equal(report?.downloadedPaths, 0);
+  assert.ok(!builder.calls.includes("fetch"));
+});
+
 test("log lines reach a program without terminal escapes, named for their derivation", async t => {
   const world = await makeWorld(t);
   const { app, all } = example();
