@@ -145,7 +145,7 @@ test("a builder that cannot start says which file or program is in its way", { s
   refused(await serve(), 1, /is held by another drv-thru serve, process \d+/);
   refused(await serve("--data-dir", "/proc/builder"), 1, /the data folder \/proc\/builder cannot be used/);
   refused(await serve("--data-dir", "x".repeat(100)), 2, /has 1\d\d bytes; at most 100 are possible/);
-  const port = /:(\d+)/.exec(stage.serve.written())?.[1];
+  const port = /\d+\.\d+\.\d+\.\d+:(\d+)/.exec(stage.serve.written())?.[1];
   refused(await serve("--data-dir", "other", "--bind", `0.0.0.0:${port}`), 1, /already in use[\s\S]*--bind/);
   const key = stage.builder.outside("/home/builder/other/secret.key");
   chmodSync(key, 0o644);

@@ -1,3 +1,4 @@
+import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { Stores } from "../stores.ts";
 import type { LiveBuild } from "./live-build.ts";
@@ -13,12 +14,15 @@ export class ReadyOutputs {
   readonly #build: LiveBuild;
   readonly #queries: Stores;
   readonly #wanted: readonly WantedOutput[];
+  readonly #vouch: (store: Store) => Promise<void>;
   #due = new Set<WantedOutput>();
   #asking: Promise<void> | undefined;
 
-  constructor(build: LiveBuild, queries: Stores) {
+  /** `vouch` does what must be done before anybody may ask for an output. */
+  constructor(build: LiveBuild, queries: Stores, vouch: (store: Store) => Promise<void>) {
     this.#build = build;
     this.#queries = queries;
+    this.#vouch = vouch;
     this.#wanted = build.request.targets.flatMap(({ drv, outputs }) =>
       [...outputs].map(([name, path]) => ({ drv, name, path })),
     );
@@ -54,7 +58,11 @@ export class ReadyOutputs {
   async #query(outputs: readonly WantedOutput[]): Promise<void> {
     if (outputs.length === 0) return;
     const paths = [...new Set(outputs.map(output => output.path))];
-    const valid = await this.#queries.use(this.#build.ended, store => store.validPaths(paths));
+    const valid = await this.#queries.use(this.#build.ended, async store => {
+      const there = await store.validPaths(paths);
+      if (there.size > 0) await this.#vouch(store);
+      return there;
+    });
     for (const output of outputs) if (valid.has(output.path)) this.tell(output);
   }
 

@@ -56,12 +56,14 @@ class Run {
   readonly #failures = new Failures();
   readonly #ready: ReadyOutputs;
   readonly #builtDrvs = new Set<StorePath>();
+  /** Those of them whose outputs are noted. */
+  readonly #noted = new Set<StorePath>();
   #expired = false;
 
   constructor(build: LiveBuild, parts: RunParts) {
     this.#build = build;
     this.#parts = parts;
-    this.#ready = new ReadyOutputs(build, parts.queries);
+    this.#ready = new ReadyOutputs(build, parts.queries, store => this.#noteBuilt(store));
   }
 
   /** The time is over. */
@@ -112,11 +114,17 @@ class Run {
   /** Tells and protects what is valid now, and notes what was built: while the daemon still protects it. */
   async keep(): Promise<void> {
     await this.#ready.checkAll();
-    const { queries, roots, built } = this.#parts;
+    const { queries, roots } = this.#parts;
     await queries.use(this.#build.ended, async store => {
       await roots.keepOutputs(this.#build, store);
-      await built.note([...this.#builtDrvs], store);
+      await this.#noteBuilt(store);
     });
+  }
+
+  /** Before an output is told: a client asks for it at once. */
+  async #noteBuilt(store: Store): Promise<void> {
+    const open = [...this.#builtDrvs].filter(drv => !this.#noted.has(drv));
+    for (const drv of await this.#parts.built.note(open, store)) this.#noted.add(drv);
   }
 
   async ending(outcomes: readonly TargetOutcome[]): Promise<Ending> {

@@ -100,7 +100,7 @@ export class Scheduler {
     // From here on its use is spent, also if it is cancelled before its end: its outputs can be fetched.
     build.phase = "running";
     if (!(await this.#commit(build))) return;
-    await new ReadyOutputs(build, this.#parts.queries).checkAll();
+    await new ReadyOutputs(build, this.#parts.queries, async () => undefined).checkAll();
     await build.store.use(store => this.#parts.roots.keepOutputs(build, store));
     const targets = build.request.targets.map(({ drv }) => ({
       drv,

@@ -33,20 +33,22 @@ export class BuiltPaths {
     return this.#hashes.get(info.path) === info.narHash;
   }
 
-  /** Notes what these derivations, which were built just now, have made. */
-  async note(drvs: readonly StorePath[], store: Store): Promise<void> {
-    const outputs: StorePath[] = [];
-    for (const drv of drvs) {
-      for (const path of (await store.outputPaths(drv)).values()) if (path !== undefined) outputs.push(path);
-    }
+  /** Notes what these derivations, which were built just now, have made. Says which of them have all their outputs, and need not be noted again. */
+  async note(drvs: readonly StorePath[], store: Store): Promise<StorePath[]> {
+    const made = await Promise.all(drvs.map(async drv => [...(await store.outputPaths(drv)).values()]));
+    const outputs = made.flat().filter(path => path !== undefined);
+    const valid = new Set<StorePath>();
     let lines = "";
     for (const info of await store.pathInfos(outputs)) {
-      if (info === undefined || info.ultimate === true || this.has(info)) continue;
+      if (info === undefined) continue;
+      valid.add(info.path);
+      if (info.ultimate === true || this.has(info)) continue;
       this.#hashes.set(info.path, info.narHash);
       lines += `${info.path} ${info.narHash}\n`;
     }
     // The line feed before them ends a line that a crash cut off.
     if (lines !== "") await this.#file.appendFile(`\n${lines}`);
+    return drvs.filter((_, index) => made[index]?.every(path => path !== undefined && valid.has(path)));
   }
 
   async close(): Promise<void> {

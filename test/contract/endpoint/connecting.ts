@@ -9,7 +9,10 @@ export function connecting(name: string, make: MakeEndpoint): void {
     const { near, far, client, server } = both;
     assert.deepEqual([near.local, near.peer, near.alpn], [client.id, server.id, alpn]);
     assert.deepEqual([far.local, far.peer, far.alpn], [server.id, client.id, alpn]);
-    assert.deepEqual([near.path().kind, near.path().address], ["direct", `127.0.0.1:${server.boundPorts[0]}`]);
+    const { kind, address } = near.path();
+    assert.equal(kind, "direct");
+    // Iroh listens on the other family's loopback too, and takes what answers first.
+    assert.match(address ?? "", /^(127\.0\.0\.1|\[::1\]):\d+$/);
     assert.ok(near.statistics().sentBytes > 0 && near.statistics().receivedBytes > 0);
   });
 
