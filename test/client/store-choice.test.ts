@@ -4,9 +4,9 @@ import { evaluationArguments } from "../../src/client/plan/arguments.ts";
 import { chooseStore } from "../../src/client/plan/store-choice.ts";
 
 for (const [text, uri, daemon] of [
-  ["./mine", "/home/anna/mine", { ownStore: "/home/anna/mine" }],
+  ["./mine", "/home/user/mine", { ownStore: "/home/user/mine" }],
   ["/srv/store", "/srv/store", { ownStore: "/srv/store" }],
-  ["a/b", "/home/anna/a/b", { ownStore: "/home/anna/a/b" }],
+  ["a/b", "/home/user/a/b", { ownStore: "/home/user/a/b" }],
   ["..", "/home", { ownStore: "/home" }],
   ["local", "local", { ownStore: "local" }],
   ["local?root=/srv/store", "local?root=/srv/store", { ownStore: "local?root=/srv/store" }],
@@ -14,7 +14,7 @@ for (const [text, uri, daemon] of [
   ["unix:///run/nix.sock", "unix:///run/nix.sock", { socketPath: "/run/nix.sock" }],
 ] as const) {
   test(`--store ${text} is a store on this machine`, () => {
-    assert.deepEqual(chooseStore(text, "/home/anna"), { uri, daemon });
+    assert.deepEqual(chooseStore(text, "/home/user"), { uri, daemon });
   });
 }
 
@@ -37,8 +37,8 @@ for (const [text, words] of [
 }
 
 test("the evaluation is in the store that was chosen", () => {
-  const request = { store: "./mine", cwd: "/home/anna" };
+  const request = { store: "./mine", cwd: "/home/user" };
   const args = evaluationArguments(request, [], false);
-  assert.equal(args[args.indexOf("--store") + 1], "/home/anna/mine");
+  assert.equal(args[args.indexOf("--store") + 1], "/home/user/mine");
   assert.ok(!evaluationArguments({}, [], false).includes("--store"));
 });

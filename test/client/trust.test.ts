@@ -17,7 +17,7 @@ interface Machine {
   readonly finding?: Omit<HelperFinding, "socketPath">;
 }
 
-/** What is decided for anna, and what was asked for that. */
+/** What is decided for user, and what was asked for that. */
 async function decide({ trust = "untrusted", settings = {}, finding = { kind: "absent" } }: Machine) {
   const asked: string[] = [];
   const right = await decideImport({ trust }, key, {
@@ -29,7 +29,7 @@ async function decide({ trust = "untrusted", settings = {}, finding = { kind: "a
       asked.push("helper");
       return { socketPath, ...finding };
     },
-    user: async () => ({ name: "anna", groups: ["anna", "wheel"] }),
+    user: async () => ({ name: "user", groups: ["user", "wheel"] }),
   });
   return { right, asked };
 }
@@ -48,7 +48,7 @@ for (const [what, trust, settings, right] of [
   ["whom the daemon trusts", "trusted", {}, "trusted-user"],
   ["with the key in trusted-public-keys", "untrusted", { trustedPublicKeys: [key] }, "trusted-key"],
   ["whose Nix needs no signatures", "untrusted", { requireSignatures: false }, "trusted-key"],
-  ["named in trusted-users of an old daemon", "unknown", { trustedUsers: ["anna"] }, "trusted-user"],
+  ["named in trusted-users of an old daemon", "unknown", { trustedUsers: ["user"] }, "trusted-user"],
   ["in a trusted group of an old daemon", "unknown", { trustedUsers: ["@wheel"] }, "trusted-user"],
   ["on a machine where everybody is trusted by an old daemon", "unknown", { trustedUsers: ["*"] }, "trusted-user"],
 ] as const) {
@@ -62,7 +62,7 @@ for (const [what, trust, settings, right] of [
 for (const [what, trust, settings] of [
   ["with another key of that name", "untrusted", { trustedPublicKeys: [other] }],
   ["in another group", "unknown", { trustedUsers: ["@admin", "root"] }],
-  ["named in trusted-users of a daemon that says otherwise", "untrusted", { trustedUsers: ["anna"] }],
+  ["named in trusted-users of a daemon that says otherwise", "untrusted", { trustedUsers: ["user"] }],
 ] as const) {
   test(`a user ${what} imports through the helper, and without one is told what to configure`, async () => {
     assert.equal((await decide({ trust, settings, finding: { kind: "allowed" } })).right, "helper");
@@ -91,7 +91,7 @@ test("a user without trust is told the exact lines for NixOS, for nix.conf and f
     "services.drv-thru.client.enable = true;",
     `services.drv-thru.client.ticketHelper.trustedBuilderPublicKeys = [ "${text}" ];`,
     'services.drv-thru.client.ticketHelper.group = "wheel";',
-    'users.users.anna.extraGroups = [ "wheel" ];',
+    'users.users.user.extraGroups = [ "wheel" ];',
     `services.drv-thru.client.trustedBuilders.BUILDER.publicKey = "${text}";`,
     `nix.settings.extra-trusted-public-keys = [ "${text}" ];`,
     `extra-trusted-public-keys = ${text}`,
@@ -104,8 +104,8 @@ test("a user without trust is told the exact lines for NixOS, for nix.conf and f
 
 test("a user who may not ask the helper is told which group to join, and to log out and in", async () => {
   const { fix = "" } = await refusal({ finding: { kind: "no-permission", gid: 0 } });
-  assert.match(fix, /^join the group that may ask the helper, then log out and in:\n {2}sudo usermod -aG root anna\n/);
-  assert.ok(fix.includes('users.users.anna.extraGroups = [ "root" ];'), fix);
+  assert.match(fix, /^join the group that may ask the helper, then log out and in:\n {2}sudo usermod -aG root user\n/);
+  assert.ok(fix.includes('users.users.user.extraGroups = [ "root" ];'), fix);
 });
 
 test("a user is known by name and groups without being named", async () => {

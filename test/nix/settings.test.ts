@@ -83,7 +83,7 @@ test("a user is named by name, by group, or by the star", () => {
   assert.ok(namesUser(["root", "ann"], "ann", []));
   assert.ok(namesUser(["@wheel"], "ann", ["users", "wheel"]));
   assert.ok(namesUser(["*"], "ann", []));
-  assert.ok(!namesUser(["root", "@wheel", "anna", "wheel"], "ann", ["users", "root"]));
+  assert.ok(!namesUser(["root", "@wheel", "user", "wheel"], "ann", ["users", "root"]));
   assert.ok(!namesUser([], "ann", ["wheel"]));
 });
 
