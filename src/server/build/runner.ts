@@ -1,15 +1,15 @@
-import { statfs } from "node:fs/promises";
 import type { Logger } from "pino";
 import { BuildOutcome } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../lib/failure.ts";
 import type { BuildSettings } from "../../nix/settings.ts";
 import type { DerivedPath, Store, StoreBuildOptions, StoreEvent, TargetOutcome } from "../../nix/store.ts";
-import { STORE_DIR, type StorePath } from "../../nix/store-path.ts";
+import type { StorePath } from "../../nix/store-path.ts";
 import type { BuiltPaths } from "../cache/built-paths.ts";
 import { builderFault } from "../faults.ts";
 import type { Stores } from "../stores.ts";
 import { keptFolder, tellDifferences } from "./differences.ts";
+import { isDiskFull } from "./disk-full.ts";
 import { brokenBy } from "./endings.ts";
 import type { LiveBuild } from "./live-build.ts";
 import { Failures, isSuccess, overallOutcome } from "./outcome.ts";
@@ -28,8 +28,6 @@ export interface RunParts {
   readonly log: Pick<Logger, "warn">;
 }
 
-/** Less than this in the store's file system is a full disk: what Nix itself takes for one. */
-const FULL_DISK = 8 * 1024 * 1024;
 /** The longest that a timer of Node can wait. */
 const MAX_TIMER = 2 ** 31 - 1;
 
@@ -191,16 +189,4 @@ function buildOptions(building: BuildSettings, maxBuildSeconds: number | undefin
     ...(maxJobs !== undefined && { maxJobs }),
     ...(limits.length > 0 && { timeoutSeconds: Math.min(...limits) }),
   };
-}
-
-/** Nix calls a failure transient when its disk is nearly full, and in cases that are the build's own; so the disk is asked too. */
-async function isDiskFull(outcomes: readonly TargetOutcome[]): Promise<boolean> {
-  if (!outcomes.some(outcome => outcome.status === "transient-failure")) return false;
-  try {
-    const { bavail, bsize } = await statfs(STORE_DIR);
-    return bavail * bsize < FULL_DISK;
-  } catch {
-    // A store elsewhere: nothing can be said of its disk.
-    return false;
-  }
 }
