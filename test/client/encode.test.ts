@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { Codec } from "../../gen/drvthru/v1/common_pb.js";
-import { encode, SAMPLE, STRETCH } from "../../src/client/transfer/encode.ts";
+import { encode } from "../../src/client/transfer/encode.ts";
+import { SAMPLE, STRETCH } from "../../src/lib/stretches.ts";
 
 const CHUNK = 60_000;
 

@@ -6,10 +6,10 @@ import { test } from "node:test";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { createChannel } from "../../src/client/run/channel.ts";
 import { checkLink, resultLinks } from "../../src/client/run/link.ts";
-import { Lookahead, packed, through } from "../../src/client/transfer/bytes.ts";
 import { infoBatches } from "../../src/client/transfer/path-info.ts";
 import { planPut } from "../../src/client/transfer/put-plan.ts";
 import { guardStall } from "../../src/client/transfer/stall.ts";
+import { Lookahead, packed, through } from "../../src/lib/bytes.ts";
 import { cleanLine, cleanText } from "../../src/lib/terminal.ts";
 import { sourcePath, textPath, unprovenPath } from "../fakes/make-path.ts";
 

@@ -1,9 +1,9 @@
+import type { Bytes } from "../../lib/bytes.ts";
 import { Failure } from "../../lib/failure.ts";
 import { HELPER_LIMITS } from "../../lib/helper-protocol.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import { formatPublicKey, type PublicKey } from "../../nix/signing-key.ts";
 import type { Store } from "../../nix/store.ts";
-import type { Bytes } from "../transfer/bytes.ts";
 import type { FetchContext } from "../transfer/fetch.ts";
 import { importThrough } from "./helper.ts";
 import { serveLoopback } from "./loopback-cache.ts";

@@ -4,10 +4,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { Bytes } from "../../lib/bytes.ts";
 import { formatNarInfo } from "../../nix/narinfo.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import { hashPart, STORE_DIR } from "../../nix/store-path.ts";
-import type { Bytes } from "../transfer/bytes.ts";
 
 /** A binary cache for the import helper, on a loopback port and under a name that nobody can guess. */
 export interface LoopbackCache {

@@ -1,7 +1,7 @@
+import type { Bytes } from "../../lib/bytes.ts";
 import { Permits } from "../../lib/permits.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { StorePath } from "../../nix/store-path.ts";
-import type { Bytes } from "../transfer/bytes.ts";
 import { type FetchContext, fetchNars } from "../transfer/fetch.ts";
 
 /** Up to this size in bytes a path is fetched ahead: a thousand small paths, each asked for when Nix comes to it, would cost a thousand round trips. */

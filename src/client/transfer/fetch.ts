@@ -1,8 +1,8 @@
+import type { Bytes } from "../../lib/bytes.ts";
 import { Failure } from "../../lib/failure.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { NarItem } from "../../nix/store.ts";
 import { malformed } from "../wire.ts";
-import type { Bytes } from "./bytes.ts";
 import { Lane, type LaneContext } from "./lane.ts";
 import type { Meter } from "./meter.ts";
 import { readNar } from "./nar-parts.ts";

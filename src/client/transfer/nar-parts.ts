@@ -1,10 +1,10 @@
 import { constants, createZstdDecompress, zstdDecompressSync } from "node:zlib";
 import type { CacheFetchPart } from "../../../gen/drvthru/v1/cache_pb.js";
+import { type Bytes, through } from "../../lib/bytes.ts";
 import { Failure } from "../../lib/failure.ts";
 import { createHasher } from "../../nix/hash.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import { malformed } from "../wire.ts";
-import { type Bytes, through } from "./bytes.ts";
 
 /** A piece of a fetch stream. */
 export type Part = CacheFetchPart["part"];
