@@ -63,6 +63,8 @@ export interface IrohConnection extends AsyncDisposable {
   readonly closed: Promise<SessionEnd>;
   /** The way the bytes go now: `direct` or `relay`, the address, and the round trip in milliseconds. */
   path: IrohSession["path"];
+  /** Calls a listener after each change of the way or its address. Returns what ends that. */
+  watchPath: IrohSession["watchPath"];
   /** Ends the connection after what was sent has arrived, within seconds. */
   close(): Promise<void>;
 }
@@ -88,6 +90,7 @@ export async function connectOverIroh(
       id: endpoint.id,
       closed: session.closed,
       path: () => session.path(),
+      watchPath: listener => session.watchPath(listener),
       close,
       [Symbol.asyncDispose]: close,
     };

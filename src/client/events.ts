@@ -32,6 +32,8 @@ export type BuildEvent =
       readonly builderVersion: string;
       readonly path: "direct" | "relay" | "unknown";
     }
+  /** Bytes go another way from now on: the first often go over a relay, until the two ends have found each other. `address`: `IP:PORT` or the relay. */
+  | { readonly kind: "path"; readonly path: "direct" | "relay" | "unknown"; readonly address: string }
   /** The builder was used for the first time: from now on it is known by this signing key (`name:base64`), and another one is refused. */
   | { readonly kind: "key-remembered"; readonly endpointId: string; readonly signingKey: string }
   /** The connection was lost; it is made again after this wait. */

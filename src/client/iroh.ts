@@ -20,7 +20,12 @@ export const dialIroh: Dial = async (peer, { timeoutMs, signal }) => {
   try {
     const address = { ...peer, id: peer.endpointId as EndpointId };
     const session = await endpoint.connect(address, BUILDER_ALPN, { timeoutMs, ...(signal && { signal }) });
-    return { session, path: () => session.path().kind, close: () => endpoint.close() };
+    return {
+      session,
+      path: () => session.path().kind,
+      watchPath: listener => session.watchPath(({ kind, address }) => listener(kind, address)),
+      close: () => endpoint.close(),
+    };
   } catch (error) {
     await endpoint.close();
     throw error;

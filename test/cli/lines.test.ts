@@ -2,6 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describe } from "../../src/cli/progress/lines.ts";
 
+test("another path of the connection is said with -v alone", () => {
+  const said = (verbose: boolean) =>
+    describe({ kind: "path", path: "direct", address: "192.0.2.7:4433" }, { verbose, nameDerivations: false });
+  assert.deepEqual(said(false), {});
+  assert.deepEqual(said(true), { line: "the connection is now direct (192.0.2.7:4433)" });
+});
+
 test("how inputs travel is said with -v alone", () => {
   const said = (verbose: boolean, codec: "none" | "zstd", bytes: number) =>
     describe({ kind: "upload-encoding", codec, bytes }, { verbose, nameDerivations: false });

@@ -15,7 +15,7 @@ import { Cache } from "../../gen/drvthru/v1/cache_pb.js";
 import { CredentialKind, Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { Upload } from "../../gen/drvthru/v1/upload_pb.js";
-import type { Dial } from "../../src/client/connection/dial.ts";
+import type { Dial, Dialled, PathListener } from "../../src/client/connection/dial.ts";
 import type { EndpointId } from "../../src/lib/ids.ts";
 import type { Session } from "../../src/lib/stream.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
@@ -54,6 +54,8 @@ export class FakeBuilder {
   readonly uploaded: StorePath[] = [];
   /** Sees each call as it comes. */
   onCall: (name: string) => void = () => undefined;
+  /** Tells the client of the last connection that its bytes go another way. */
+  changePath: PathListener = () => undefined;
   /** Wished for beside what is missing. */
   wishes: StorePath[] = [];
   systems = ["x86_64-linux"];
@@ -89,7 +91,10 @@ export class FakeBuilder {
     const pair = memoryPair({ serverId: this.endpointId, clientId: randomBytes(32).toString("hex") });
     this.sessions.push(pair);
     this.serve(pair.server);
-    return { session: pair.client, path: () => "direct", close: () => pair.close() };
+    const watchPath: Dialled["watchPath"] = listener => {
+      this.changePath = listener;
+    };
+    return { session: pair.client, path: () => "relay", watchPath, close: () => pair.close() };
   };
 
   get signingKey(): string {

@@ -34,6 +34,22 @@ test("a dropped connection during the build is made again, and the build goes on
   assert.equal(builder.calls.filter(call => call === "open" || call === "start").length, 2);
 });
 
+test("a connection that finds a direct way is told as such, without escapes that its address may hold", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  const { builder } = world;
+  builder.run = async build => {
+    builder.changePath("direct", "192.0.2.7:4433\u001b[2J");
+    builder.buildAll(build);
+  };
+  const { events, failure } = await world.build([app]);
+  assert.equal(failure, undefined);
+  const ways = events.flatMap(event => (event.kind === "connected" || event.kind === "path" ? [event.path] : []));
+  assert.deepEqual(ways, ["relay", "direct"]);
+  const [address] = events.flatMap(event => (event.kind === "path" ? [event.address] : []));
+  assert.match(address ?? "", /^192\.0\.2\.7:4433[^\u001b]*$/);
+});
+
 test("a connection that drops while outputs come down is made again and the rest is fetched", async t => {
   const world = await makeWorld(t);
   const dep = derivation({ name: "dep" });

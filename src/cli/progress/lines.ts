@@ -27,6 +27,8 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       return {
         line: `connected to builder ${event.endpointId.slice(0, 12)} as ${event.as}${options.verbose ? ` (${event.path}, drv-thru ${event.builderVersion})` : ""}`,
       };
+    case "path":
+      return more(`the connection is now ${PATHS[event.path]} (${event.address})`);
     case "key-remembered":
       return { line: `first use of this builder: it is known from now on by its signing key ${event.signingKey}` };
     case "reconnecting":
@@ -78,6 +80,8 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
 }
 
 const ENCODINGS = { none: "as they are: they do not shrink", zstd: "compressed (zstd, level 3)" } as const;
+
+const PATHS = { direct: "direct", relay: "over a relay", unknown: "over an unknown path" } as const;
 
 /** `uploading inputs 12/40, 1.2 of 3.0 GiB`. */
 function transfer(verb: string, progress: TransferProgress): string {

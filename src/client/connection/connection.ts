@@ -9,7 +9,7 @@ import type { Principal } from "../builder.ts";
 import { cancelled, toFailure } from "../errors.ts";
 import { toPrincipal } from "../wire.ts";
 import type { Destination } from "./destination.ts";
-import type { Dial, Dialled } from "./dial.ts";
+import type { Dial, Dialled, PathKind, PathListener } from "./dial.ts";
 import type { Identity } from "./identity.ts";
 import { refuseOtherKey } from "./other-key.ts";
 import { type Services, servicesOf } from "./services.ts";
@@ -20,7 +20,9 @@ export interface Connection {
   readonly principal: Principal;
   /** The key whose signatures count: known beforehand, or what the builder said over this authenticated connection. */
   readonly signingKey: PublicKey;
-  path(): "direct" | "relay" | "unknown";
+  path(): PathKind;
+  /** Calls `listener` after each change of the way, until the connection ends. */
+  watchPath(listener: PathListener): void;
   close(): Promise<void>;
 }
 
@@ -61,7 +63,14 @@ async function present(
   const principal = toPrincipal(answer);
   const said = parsePublicKey(principal.signingKey);
   refuseOtherKey(destination, said);
-  return { services, principal, signingKey: said, path: () => dialled.path(), close: () => dialled.close() };
+  return {
+    services,
+    principal,
+    signingKey: said,
+    path: () => dialled.path(),
+    watchPath: listener => dialled.watchPath(listener),
+    close: () => dialled.close(),
+  };
 }
 
 type ProofInit = NonNullable<MessageInitShape<typeof TicketsPresentRequestSchema>["proofs"]>;

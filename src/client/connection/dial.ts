@@ -9,11 +9,19 @@ export interface Peer {
   readonly addresses: readonly string[];
 }
 
+/** How a session's bytes go. */
+export type PathKind = "direct" | "relay" | "unknown";
+
+/** Hears the way that bytes go from now on, and its `IP:PORT` or relay. */
+export type PathListener = (path: PathKind, address: string) => void;
+
 /** A session with whatever had to be made for it. */
 export interface Dialled {
   readonly session: Session;
   /** How its bytes go. */
-  path(): "direct" | "relay" | "unknown";
+  path(): PathKind;
+  /** Calls `listener` after each change of the way, until the session ends. */
+  watchPath(listener: PathListener): void;
   /** Closes the session and all that was made for it. Bounded in time, may be repeated, never throws. */
   close(): Promise<void>;
 }

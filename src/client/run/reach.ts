@@ -1,4 +1,5 @@
 import type { Failure } from "../../lib/failure.ts";
+import { cleanLine } from "../../lib/terminal.ts";
 import { formatPublicKey, type PublicKey } from "../../nix/signing-key.ts";
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
 import { cancelled, canGoOn, fetchInterrupted, isLost, toFailure } from "../errors.ts";
@@ -68,6 +69,7 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
       const { acceptedAs, builderVersion } = connection.principal;
       const endpointId = destination.peer.endpointId;
       emit({ kind: "connected", endpointId, as: acceptedAs, builderVersion, path: connection.path() });
+      connection.watchPath((path, address) => emit({ kind: "path", path, address: cleanLine(address, 256) }));
       if (destination.signingKey === undefined) await remember(job, connection.signingKey);
       return connection;
     } catch (error) {
