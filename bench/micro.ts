@@ -5,7 +5,7 @@ import { join } from "node:path";
 const parts = ["iroh"];
 const [part = "", ...flags] = process.argv.slice(2);
 if (parts.includes(part)) {
-  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `micro-${part}.ts`), ...flags], {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `micro/${part}.ts`), ...flags], {
     stdio: "inherit",
   });
   process.exitCode = status ?? 1;

@@ -1,11 +1,11 @@
 // Streams of the room `iroh` between two processes on loopback: MB/s, and CPU seconds of each side for a GB.
-// usage: node bench/micro-iroh.ts [--mb 256] [--chunk 65536] [--streams 1,4] [--iroh number0,native]
+// usage: node bench/micro/iroh.ts [--mb 256] [--chunk 65536] [--streams 1,4] [--iroh number0,native]
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import { makeEndpoint } from "../src/iroh/endpoint.ts";
-import { type EndpointId, parseId } from "../src/lib/ids.ts";
-import type { Duplex, Session } from "../src/lib/stream.ts";
+import { makeEndpoint } from "../../src/iroh/endpoint.ts";
+import { type EndpointId, parseId } from "../../src/lib/ids.ts";
+import type { Duplex, Session } from "../../src/lib/stream.ts";
 
 const alpn = "drv-thru-bench/1";
 const onLoopback = { relay: "none", bind: ["127.0.0.1:0"] } as const;
@@ -57,9 +57,11 @@ interface Run {
   readonly mb: number;
   readonly chunk: number;
   readonly streams: number;
+  /** Whether to say it in JSON. */
+  readonly json: boolean;
 }
 
-async function measure({ iroh, mb, chunk, streams }: Run): Promise<void> {
+async function measure({ iroh, mb, chunk, streams, json }: Run): Promise<void> {
   const child = fork(import.meta.filename, ["--receive"], { env: { ...process.env, DRV_THRU_IROH: iroh } });
   const [{ id, port }] = (await once(child, "message")) as [{ id: string; port: number }];
   const endpoint = await makeEndpoint({ alpns: [], ...onLoopback });
@@ -76,6 +78,10 @@ async function measure({ iroh, mb, chunk, streams }: Run): Promise<void> {
   const [far] = await heard;
   child.disconnect();
   await once(child, "exit");
+  if (json) {
+    console.log(JSON.stringify({ seconds, near, far }));
+    return;
+  }
   const gb = (bytes * streams) / 1e9;
   const columns = [iroh, streams, chunk, ((gb * 1000) / seconds).toFixed(1)];
   const cpu = [near, far].map(({ cpuSeconds }) => (cpuSeconds / gb).toFixed(1));
@@ -91,6 +97,7 @@ const { values } = parseArgs({
     streams: { type: "string", default: "1,4" },
     iroh: { type: "string", default: "number0,native" },
     one: { type: "boolean" },
+    json: { type: "boolean", default: false },
   },
 });
 
@@ -101,6 +108,7 @@ else if (values.one) {
     mb: Number(values.mb),
     chunk: Number(values.chunk),
     streams: Number(values.streams),
+    json: values.json,
   });
 } else {
   console.log(

@@ -1,8 +1,9 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Host } from "../test/hosts/host.ts";
+import type { Host } from "../../test/hosts/host.ts";
+import type { Setting } from "../setting/setting.ts";
+import { RESULTS } from "./results.ts";
 
-const RESULTS = join(import.meta.dirname, "results");
 const SHOWN = 15;
 
 /** What V8 writes: how often it saw which function, and after how many microseconds each time. */
@@ -20,10 +21,19 @@ export function profileOptions(host: Host): string[] {
   return ["--cpu-prof", `--cpu-prof-dir=/home/${host.user}/profiles`];
 }
 
-/** Takes the profiles of a host into `bench/results/`; gives the path of each and where its time went. */
-export function takeProfiles(host: Host): string[] {
+/** Ends the builders, which write their profiles then; takes all profiles into `bench/results/` and says of each where its time went. */
+export async function stopAndTakeProfiles({ builder, client, ours }: Setting): Promise<string> {
+  for (const { serve } of ours.values()) {
+    await serve.signal("SIGTERM");
+    await serve.ended;
+  }
+  return [client, builder].flatMap(takeProfiles).join("\n");
+}
+
+function takeProfiles(host: Host): string[] {
   const folder = host.outside(`/home/${host.user}/profiles`);
   mkdirSync(RESULTS, { recursive: true });
+  if (!existsSync(folder)) return [];
   return readdirSync(folder).map(name => {
     const file = join(RESULTS, `${host.user}-${name}`);
     copyFileSync(join(folder, name), file);

@@ -1,10 +1,10 @@
 // One stream over a link with a delay: MB/s. Both ends are in network namespaces of their own, whose only way is a relay here that holds every
-// datagram back; on one machine Iroh would find the way round it. usage, as root: node bench/micro-delay.ts [--ms 100] [--mb 200] [--iroh native]
+// datagram back; on one machine Iroh would find the way round it. usage, as root: node bench/micro/delay.ts [--ms 100] [--mb 200] [--iroh native]
 import { type ChildProcess, execFileSync, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import { makeEndpoint } from "../src/iroh/endpoint.ts";
-import { type EndpointId, parseId } from "../src/lib/ids.ts";
+import { makeEndpoint } from "../../src/iroh/endpoint.ts";
+import { type EndpointId, parseId } from "../../src/lib/ids.ts";
 import { delayedLink } from "./delayed-link.ts";
 
 const alpn = "drv-thru-bench/1";

@@ -1,0 +1,113 @@
+import { CONTESTANTS, type Contestant } from "../peers/peer.ts";
+import { goodRuns, medianOf, ratio, ratioBeyond, wireRate } from "./ratios.ts";
+import type { Row } from "./results.ts";
+
+const NAMES: Readonly<Record<Contestant, string>> = {
+  local: "of it building and evaluating",
+  native: "drv-thru, native addon",
+  number0: "drv-thru, @number0/iroh",
+  "ssh-ng": "ssh-ng builder",
+  store: "--store ssh-ng, nix copy",
+  seed: "the earlier program",
+};
+
+/** Cells as a Markdown table, the first line its head. */
+export function markdown(lines: readonly (readonly string[])[]): string {
+  const [head = [], ...rest] = lines;
+  return [head, head.map(() => "---"), ...rest].map(cells => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** A number for people, or a dash. */
+export function show(value: number | undefined, digits: number): string {
+  return value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);
+}
+
+/** Medians of the seconds of whole commands. */
+export function secondsTable(rows: readonly Row[]): string {
+  const shown = CONTESTANTS.filter(who => rows.some(row => row.runs[who]));
+  const head = ["seconds", "runs", ...shown.map(who => NAMES[who])];
+  return markdown([
+    head,
+    ...rows.map(row => {
+      const runs = Math.max(...Object.values(row.runs).map(list => list.length), 0);
+      return [
+        name(row),
+        String(runs),
+        ...shown.map(who =>
+          show(
+            medianOf(row, who, run => run.seconds),
+            2,
+          ),
+        ),
+      ];
+    }),
+  ]);
+}
+
+/** Medians of the ratios of ours to each peer in the same run: of the whole commands, and beyond building and evaluating. */
+export function ratioTable(rows: readonly Row[]): string {
+  const ours = (["native", "number0"] as const).filter(who => rows.some(row => row.runs[who]));
+  const peers = (["ssh-ng", "store", "seed"] as const).filter(who => rows.some(row => row.runs[who]));
+  const columns = ours.flatMap(who => peers.map(peer => [who, peer] as const));
+  const cells = (row: Row) =>
+    columns.map(([who, peer]) => `${show(ratio(row, who, peer), 2)} / ${show(ratioBeyond(row, who, peer), 2)}`);
+  const head = ["ratio: whole / beyond", ...columns.map(([who, peer]) => `${who} : ${peer}`)];
+  return markdown([
+    head,
+    ...rows.filter(row => cells(row).some(cell => /\d/.test(cell))).map(row => [row.id, ...cells(row)]),
+  ]);
+}
+
+/** The highest memory, and medians of CPU seconds and of what passed the network. */
+export function needsTable(rows: readonly Row[]): string {
+  const head = ["", "client, MiB", "client, CPU s", "builder, MiB", "builder, CPU s"];
+  const more = ["whole machine, CPU s", "network, MiB", "network, MB/s beyond local"];
+  const lines = rows.flatMap(row => CONTESTANTS.filter(who => row.runs[who]).map(who => needs(row, who)));
+  return markdown([[...head, ...more], ...lines]);
+}
+
+function needs(row: Row, who: Contestant): string[] {
+  const side = (which: "client" | "builder") => {
+    const known = goodRuns(row, who).flatMap(run => run[which] ?? []);
+    const highest = known.length === 0 ? undefined : Math.max(...known.map(({ mib }) => mib));
+    return [
+      show(highest, 0),
+      show(
+        medianOf(row, who, run => run[which]?.cpuSeconds),
+        2,
+      ),
+    ];
+  };
+  const machine = show(
+    medianOf(row, who, run => run.machineCpu),
+    2,
+  );
+  const wire = show(
+    medianOf(row, who, run => run.wireMib),
+    1,
+  );
+  return [`${row.id} ${who}`, ...side("client"), ...side("builder"), machine, wire, show(wireRate(row, who), 0)];
+}
+
+/** What workloads found out beside times. */
+export function figuresTable(rows: readonly Row[]): string | undefined {
+  const lines = rows.flatMap(row =>
+    CONTESTANTS.flatMap(who => {
+      const names = Object.keys(goodRuns(row, who)[0]?.figures ?? {});
+      return names.map(name => [
+        row.id,
+        who,
+        name,
+        show(
+          medianOf(row, who, run => run.figures?.[name]),
+          2,
+        ),
+      ]);
+    }),
+  );
+  return lines.length === 0 ? undefined : markdown([["", "", "figure", "median"], ...lines]);
+}
+
+function name({ id, title }: Row): string {
+  return `${id}: ${title}`;
+}
