@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const parts = ["iroh"];
+const parts = ["iroh", "state", "clients"];
 const [part = "", ...flags] = process.argv.slice(2);
 if (parts.includes(part)) {
   const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `micro/${part}.ts`), ...flags], {

@@ -88,6 +88,7 @@ impl Connection {
     /// The peer has said who it is: what held it as a stranger is lifted.
     #[napi]
     pub fn admit(&self) {
+        self.guest.leave();
         if self.guest.admit() {
             self.connection.set_receive_window(window());
         }

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const REFUSED: u32 = 4;
 const REASON: &str = "too many bytes before saying who sends them";
 
-/// The other end of a connection: one that came here takes a place, and is a stranger until it has said who it is.
+/// The other end of a connection: one that came here takes a place of the strangers', until it has said who it is.
 pub struct Guest {
     place: Mutex<Option<OwnedSemaphorePermit>>,
     admitted: AtomicBool,

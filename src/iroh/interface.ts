@@ -6,7 +6,7 @@ export type Relay = "default" | "none" | { readonly urls: readonly string[] };
 
 /** What one endpoint takes from others before it makes them wait or refuses them. */
 export interface EndpointLimits {
-  /** Sessions that peers opened, at once; one more is refused. Default 256. */
+  /** Sessions that peers opened, at once, each until `Session.admit`; one more is refused. Whoever admits bounds the others. Default 256. */
   readonly sessions: number;
   /**
    * Bidirectional streams that the peer of one session may have open; one more waits at the peer. 100 or more, default 100. While nobody

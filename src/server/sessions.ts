@@ -1,12 +1,22 @@
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { type Session, StreamCode } from "../lib/stream.ts";
+import { credentialKey } from "../tickets/use.ts";
 import type { ServedSession } from "../transport/server.ts";
-import type { Gate } from "./principal.ts";
+import type { Gate, Principal } from "./principal.ts";
 import { serveConnection } from "./serve-connection.ts";
 
-/** Connections of one peer at once; each of its processes is a peer of its own. */
-const MAX_OF_PEER = 8;
+/** Most connections at once. */
+export interface SessionLimits {
+  /** Of one peer; each of its processes is a peer of its own. */
+  readonly ofPeer: number;
+  /** Of one ticket or trusted client, once that is proven: peers cost nothing. */
+  readonly ofCredential: number;
+  /** Of all who have proved who they are. The endpoint bounds the others. */
+  readonly known: number;
+}
+
+const LIMITS: SessionLimits = { ofPeer: 8, ofCredential: 512, known: 2_048 };
 
 /** What a carrier's sessions are served with. */
 export interface SessionsParts {
@@ -14,6 +24,7 @@ export interface SessionsParts {
   /** The gate of a session. */
   readonly gate: (session: Session) => Gate;
   readonly log: Logger;
+  readonly limits?: Partial<SessionLimits>;
 }
 
 interface Held {
@@ -21,20 +32,46 @@ interface Held {
   readonly served: ServedSession;
 }
 
+/** Counts sessions of many, each until it has ended. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+  all = 0;
+
+  of(whose: string): number {
+    return this.#counts.get(whose) ?? 0;
+  }
+
+  count(whose: string, ended: Promise<unknown>): void {
+    this.#add(whose, 1);
+    void ended.then(() => this.#add(whose, -1));
+  }
+
+  #add(whose: string, by: 1 | -1): void {
+    const count = this.of(whose) + by;
+    if (count > 0) this.#counts.set(whose, count);
+    else this.#counts.delete(whose);
+    this.all += by;
+  }
+}
+
 /** The connections of a builder: bounded for each peer, and without those whose peer does not say who it is. */
 export class Sessions {
   readonly #parts: SessionsParts;
   readonly #drain = new AbortController();
+  readonly #limits: SessionLimits;
   readonly #held = new Set<Held>();
-  #known = 0;
+  readonly #ofPeer = new Tally();
+  /** By credential, of those whose peer has proved who it is. */
+  readonly #known = new Tally();
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
+    this.#limits = { ...LIMITS, ...parts.limits };
   }
 
   /** Connections whose peer has proved who it is. */
   get known(): number {
-    return this.#known;
+    return this.#known.all;
   }
 
   /** Calls under way. */
@@ -45,8 +82,9 @@ export class Sessions {
   /** Serves a session until it ends. */
   take(session: Session): void {
     const { handlers, log } = this.#parts;
-    if (session.peer !== undefined && this.#of(session.peer) >= MAX_OF_PEER) {
-      log.warn({ peer: session.peer }, "refused a connection: its peer has too many");
+    const { peer } = session;
+    if (peer !== undefined && this.#ofPeer.of(peer) >= this.#limits.ofPeer) {
+      log.warn({ peer }, "refused a connection: its peer has too many");
       void session.close(StreamCode.refused, "too many connections");
       return;
     }
@@ -55,29 +93,35 @@ export class Sessions {
     const held = { session, served };
     this.#held.add(held);
     void served.closed.then(() => this.#held.delete(held));
-    if (session.peer !== undefined) void this.#expectPrincipal(session, gate);
-  }
-
-  #of(peer: string): number {
-    return [...this.#held].filter(({ session }) => session.peer === peer).length;
+    if (peer === undefined) return;
+    this.#ofPeer.count(peer, session.closed);
+    void this.#expectPrincipal(session, gate);
   }
 
   async #expectPrincipal(session: Session, gate: Gate): Promise<void> {
     const ended = new AbortController();
     void session.closed.then(() => ended.abort(new Error("the connection ended")));
     try {
-      await gate.principal(ended.signal);
-      session.admit?.();
-      this.#known += 1;
-      void session.closed.then(() => {
-        this.#known -= 1;
-      });
+      await this.#welcome(session, await gate.principal(ended.signal));
     } catch (error) {
       if (ended.signal.aborted) return;
       const why = error instanceof Error ? error.message : String(error);
       this.#parts.log.warn({ peer: session.peer, why }, "closed a connection that did not say who it is");
       await session.close(StreamCode.refused, "nobody presented itself");
     }
+  }
+
+  /** What holds strangers is lifted, if there is room for one more of those who are known. */
+  async #welcome(session: Session, principal: Principal): Promise<void> {
+    const { ofCredential, known } = this.#limits;
+    const credential = principal.kind === "guest" ? credentialKey(principal.owner.credential) : principal.kind;
+    if (this.#known.of(credential) >= ofCredential || this.#known.all >= known) {
+      this.#parts.log.warn({ peer: session.peer, credential, known: this.known }, "refused a connection: too many");
+      await session.close(StreamCode.refused, "the builder has too many connections");
+      return;
+    }
+    session.admit?.();
+    this.#known.count(credential, session.closed);
   }
 
   /** Takes no new calls, waits for those under way for a while, and closes. */

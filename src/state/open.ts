@@ -7,7 +7,6 @@ import { givenBackBytes } from "../tickets/given-back.ts";
 import { FORMAT, newerState } from "./codec.ts";
 import { surviveFailedCommits, whyNotWritten } from "./commit-failure.ts";
 import { DATABASE } from "./database.ts";
-import { tooMany } from "./forget.ts";
 import { type Holder, isRunning, thisProcess } from "./holder.ts";
 import { probeDatabase } from "./probe.ts";
 import type { State } from "./state.ts";
@@ -19,11 +18,13 @@ export async function openState(folder: string): Promise<State> {
   const root = await openRoot(folder);
   try {
     root.transactionSync(() => take(root, folder));
+    const tables = new Tables(root);
+    root.transactionSync(() => tables.countEnded());
+    return stateOver(root, tables);
   } catch (error) {
     await root.close();
     throw error;
   }
-  return stateOver(root);
 }
 
 async function openRoot(dataFolder: string): Promise<RootDatabase<unknown, string>> {
@@ -68,8 +69,8 @@ function asHolder(value: unknown): Holder | undefined {
   return typeof pid === "number" && typeof started === "string" ? { pid, started } : undefined;
 }
 
-function stateOver(root: RootDatabase<unknown, string>): State {
-  const tables = new Tables(root);
+/** The state over an open database. */
+export function stateOver(root: RootDatabase<unknown, string>, tables: Tables): State {
   const rest = surviveFailedCommits();
   const write = async <T>(inside: () => T): Promise<T> => {
     // A child transaction: whatever throws inside leaves nothing behind.
@@ -97,12 +98,7 @@ function stateOver(root: RootDatabase<unknown, string>): State {
     buildsOf: (owner, limit) => tables.buildsOf(owner, limit),
     unfinished: () => tables.unfinished(),
     recent: limit => tables.recent(limit),
-    forget: keep =>
-      write(() => {
-        const old = tables.endedCount() > keep ? tooMany(tables.ended(), keep) : [];
-        for (const build of old) tables.removeEnded(build);
-        return old.map(build => build.id);
-      }),
+    forget: keep => write(() => tables.forgetEnded(keep)),
     givenBack: (credential, now) => givenBackBytes(tables.givenBack(credential), now),
     close: async () => {
       try {

@@ -17,7 +17,7 @@ try {
     const tables = new Tables(root);
     for (const _ of tables.tickets());
     tables.unfinished();
-    tables.ended();
+    for (const _ of tables.ended());
     // Only who writes looks for free pages.
     root.transactionSync(() => {
       root.put("probe", 0);

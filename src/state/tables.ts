@@ -2,8 +2,9 @@ import type { Database, RootDatabase } from "lmdb";
 import type { BuildId, TicketId } from "../lib/ids.ts";
 import type { GivenBack } from "../tickets/given-back.ts";
 import type { Ticket } from "../tickets/ticket.ts";
-import type { Credential, Owner } from "../tickets/use.ts";
+import { type Credential, credentialKey, type Owner } from "../tickets/use.ts";
 import { decodeBuild, decodeGivenBack, decodeTicket, encodeBuild, encodeGivenBack, encodeTicket } from "./codec.ts";
+import { EndedBuilds } from "./ended.ts";
 import type { StoredBuild } from "./state.ts";
 
 type Index = Database<string, (string | number)[]>;
@@ -15,7 +16,7 @@ export class Tables {
   readonly #builds: Database<unknown, string>;
   readonly #buildsByOwner: Index;
   readonly #unfinished: Index;
-  readonly #ended: Index;
+  readonly #ended: EndedBuilds;
   readonly #givenBack: Database<unknown, string>;
 
   constructor(root: RootDatabase<unknown, string>) {
@@ -24,7 +25,7 @@ export class Tables {
     this.#builds = root.openDB({ name: "builds" });
     this.#buildsByOwner = root.openDB({ name: "builds-by-owner" });
     this.#unfinished = root.openDB({ name: "unfinished-builds" });
-    this.#ended = root.openDB({ name: "ended-builds" });
+    this.#ended = new EndedBuilds(root);
     this.#givenBack = root.openDB({ name: "given-back" });
   }
 
@@ -68,16 +69,17 @@ export class Tables {
   }
 
   recent(limit: number): StoredBuild[] {
-    return this.#listed(this.#ended, { reverse: true, limit });
-  }
-
-  endedCount(): number {
-    return this.#ended.getKeysCount();
+    return [...this.#builtOf(this.#ended.newest(limit))];
   }
 
   /** All ended builds, newest first. */
-  ended(): StoredBuild[] {
-    return this.#listed(this.#ended, { reverse: true });
+  ended(): Iterable<StoredBuild> {
+    return this.#builtOf(this.#ended.newest());
+  }
+
+  /** Makes good what an earlier version of this program has not counted. */
+  countEnded(): void {
+    if (!this.#ended.isCounted()) this.#ended.recount(this.ended());
   }
 
   putBuild(build: StoredBuild): void {
@@ -87,32 +89,42 @@ export class Tables {
       this.#unfinished.put([build.openedAt, build.id], build.id);
     } else {
       this.#unfinished.remove([build.openedAt, build.id]);
-      this.#ended.put([build.end.at, build.id], build.id);
+      this.#ended.add(build);
     }
   }
 
-  givenBack({ kind, id }: Credential): GivenBack | undefined {
-    const value = this.#givenBack.get(`${kind} ${id}`);
+  givenBack(credential: Credential): GivenBack | undefined {
+    const value = this.#givenBack.get(credentialKey(credential));
     return value === undefined ? undefined : decodeGivenBack(value);
   }
 
-  putGivenBack({ kind, id }: Credential, value: GivenBack): void {
-    this.#givenBack.put(`${kind} ${id}`, encodeGivenBack(value));
+  putGivenBack(credential: Credential, value: GivenBack): void {
+    this.#givenBack.put(credentialKey(credential), encodeGivenBack(value));
   }
 
-  removeEnded(build: StoredBuild): void {
-    if (build.end === undefined) throw new Error("a build that has not ended cannot be forgotten");
-    this.#builds.remove(build.id);
-    this.#buildsByOwner.remove(ownerKey(build));
-    this.#ended.remove([build.end.at, build.id]);
+  /** Forgets ended builds beyond so many, and says which. */
+  forgetEnded(keep: number): BuildId[] {
+    const forgotten: BuildId[] = [];
+    while (this.#ended.count > keep) {
+      const [build] = this.#builtOf([this.#ended.next() ?? ""]);
+      if (build === undefined) throw new Error("a build that is counted is not kept");
+      this.#builds.remove(build.id);
+      this.#buildsByOwner.remove(ownerKey(build));
+      this.#ended.remove(build);
+      forgotten.push(build.id);
+    }
+    return forgotten;
   }
 
   #listed(index: Index, range: Parameters<Index["getRange"]>[0]): StoredBuild[] {
-    const ids = [...index.getRange(range)].map(entry => entry.value);
-    return ids
-      .map(id => this.#builds.get(id))
-      .filter(value => value !== undefined)
-      .map(decodeBuild);
+    return [...this.#builtOf([...index.getRange(range)].map(entry => entry.value))];
+  }
+
+  *#builtOf(ids: Iterable<string>): Generator<StoredBuild> {
+    for (const id of ids) {
+      const value = this.#builds.get(id);
+      if (value !== undefined) yield decodeBuild(value);
+    }
   }
 }
 

@@ -23,9 +23,14 @@ export function sameCredential(a: Credential, b: Credential): boolean {
   return a.kind === b.kind && a.id === b.id;
 }
 
+/** A text that two credentials share only if they are the same. */
+export function credentialKey({ kind, id }: Credential): string {
+  return `${kind} ${id}`;
+}
+
 /** A text that two owners share only if they are the same. */
 export function ownerKey({ credential, client }: Owner): string {
-  return `${credential.kind} ${credential.id} ${client}`;
+  return `${credentialKey(credential)} ${client}`;
 }
 
 /**

@@ -9,6 +9,14 @@ import { watchPath } from "./path.ts";
 import { watchStranger } from "./stranger.ts";
 import { NumberZeroRecv, NumberZeroSend } from "./streams.ts";
 
+/** What a connection is made with. */
+interface ConnectionParts {
+  readonly limits: EndpointLimits;
+  readonly bytes: ByteConverter;
+  /** Hears when its peer is no stranger any more. */
+  readonly admitted: () => void;
+}
+
 /** A connection of @number0/iroh, and what the binding lacks: it is watched for silence and for strangers who send too much. */
 export class NumberZeroConnection implements RawConnection {
   readonly peer: string;
@@ -19,7 +27,7 @@ export class NumberZeroConnection implements RawConnection {
   readonly #bytes: ByteConverter;
   readonly #ending = Promise.withResolvers<SessionEnd>();
 
-  constructor(native: Connection, limits: EndpointLimits, bytes: ByteConverter) {
+  constructor(native: Connection, { limits, bytes, admitted }: ConnectionParts) {
     this.#native = native;
     this.#bytes = bytes;
     this.peer = native.remoteId().toString();
@@ -30,13 +38,17 @@ export class NumberZeroConnection implements RawConnection {
       () => native.stats().udpRxDatagrams,
       () => this.#cut({ kind: "lost", code: 0, reason: "nothing was heard from the peer for 12 s" }),
     );
-    this.admit = watchStranger(
+    const unwatchStranger = watchStranger(
       () => native.stats().udpRxBytes,
       limits.strangerBytes,
       () =>
         this.#cut({ kind: "local", code: StreamCode.refused, reason: "too many bytes before saying who sends them" }),
     );
-    this.closed.then(unwatch).then(this.admit);
+    this.admit = () => {
+      unwatchStranger();
+      admitted();
+    };
+    this.closed.then(unwatch).then(unwatchStranger);
     native.closed().then(
       text => this.#ending.resolve(sessionEnd(text)),
       error => this.#ending.resolve({ kind: "lost", code: 0, reason: streamError(error).message }),

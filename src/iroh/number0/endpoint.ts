@@ -30,7 +30,7 @@ class NumberZeroEndpoint implements RawEndpoint {
   readonly id: string;
   readonly #parts: Parts;
   readonly #accepts: AcceptQueue<RawConnection>;
-  #accepted = 0;
+  readonly #strangers = new Set<RawConnection>();
 
   constructor(parts: Parts) {
     const { native, options } = parts;
@@ -38,7 +38,7 @@ class NumberZeroEndpoint implements RawEndpoint {
     this.id = native.id().toString();
     this.#accepts = new AcceptQueue(
       native,
-      () => this.#accepted < options.limits.sessions,
+      () => this.#strangers.size < options.limits.sessions,
       connection => this.#acceptedConnection(connection),
     );
   }
@@ -89,17 +89,16 @@ class NumberZeroEndpoint implements RawEndpoint {
   }
 
   #acceptedConnection(native: Connection): RawConnection {
-    const connection = this.#connection(native);
-    this.#accepted += 1;
-    connection.closed.then(() => {
-      this.#accepted -= 1;
-    });
+    const known = () => this.#strangers.delete(connection);
+    const connection = this.#connection(native, known);
+    this.#strangers.add(connection);
+    connection.closed.then(known);
     return connection;
   }
 
-  #connection(connection: Connection): RawConnection {
+  #connection(connection: Connection, admitted: () => void = () => undefined): RawConnection {
     const { bytes, options } = this.#parts;
-    return new NumberZeroConnection(connection, options.limits, bytes);
+    return new NumberZeroConnection(connection, { limits: options.limits, bytes, admitted });
   }
 }
 

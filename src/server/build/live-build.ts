@@ -1,7 +1,7 @@
 import type { BuildId } from "../../lib/ids.ts";
 import type { OpenStore } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
-import type { Owner } from "../../tickets/use.ts";
+import { credentialKey, type Owner } from "../../tickets/use.ts";
 import { BuildStore } from "../build-store.ts";
 import type { Connection } from "../connection.ts";
 import type { Guest } from "../principal.ts";
@@ -73,7 +73,7 @@ export class LiveBuild implements Waiting {
   }
 
   get credential(): string {
-    return `${this.owner.credential.kind} ${this.owner.credential.id}`;
+    return credentialKey(this.owner.credential);
   }
 
   get client(): string {

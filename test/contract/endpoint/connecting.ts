@@ -78,6 +78,18 @@ export function connecting(name: string, make: MakeEndpoint): void {
     assert.ok(await client.it.connect(at(server.it), alpn));
   });
 
+  test(`${name}: a session that was admitted takes no stranger's place`, async () => {
+    await using server = disposable(await make({ ...onLoopback, limits: { sessions: 1 } }));
+    await using client = disposable(await make({ ...onLoopback, alpns: [] }));
+    const first = server.it.accept();
+    await client.it.connect(at(server.it), alpn);
+    (await first)?.admit?.();
+    const second = server.it.accept();
+    await client.it.connect(at(server.it), alpn);
+    assert.ok(await second);
+    await assert.rejects(client.it.connect(at(server.it), alpn), failureOf("unreachable", "no-answer"));
+  });
+
   test(`${name}: accept ends when the endpoint closes`, async () => {
     const server = await make(onLoopback);
     const accepted = server.accept();
