@@ -38,6 +38,7 @@ test("a key of the earlier program, 32 raw bytes or text, stays the same identit
   for (const [name, content] of [
     ["raw", seed],
     ["text", `${seed.toString("hex").toUpperCase()}\n`],
+    ["base32", "BEEQSCIJBEEQSCIJBEEQSCIJBEEQSCIJBEEQSCIJBEEQSCIJBEEQ\n"],
   ] as const) {
     await writeFile(join(folder, name), content, { mode: 0o600 });
     assert.deepEqual((await readOrMakeKey(join(folder, name))).seed, Uint8Array.from(seed));

@@ -53,9 +53,15 @@ test("null means not set, and no limit for a trusted client and the cache; absen
   });
   assert.equal(trustedClients.size, 0);
   assert.equal(parse({ data_dir: "/d" }).outputCacheMaxBytes, undefined);
-  const limits = { public_key: alex, max_build_time: null };
-  const [client] = parse({ data_dir: "/d", trusted_clients: { alex: limits } }).trustedClients.values();
-  assert.deepEqual(client, { id: alex, name: "alex", maxBuildSeconds: undefined, maxUploadBytes: 20 * 2 ** 30 });
+  for (const [limits, maxBuildSeconds, maxUploadBytes] of [
+    [{}, 1800, 20 * 2 ** 30],
+    [{ max_build_time: null }, undefined, 20 * 2 ** 30],
+    [{ max_upload_bytes: null }, 1800, undefined],
+  ] as const) {
+    const trusted = { alex: { public_key: alex, ...limits } };
+    const [client] = parse({ data_dir: "/d", trusted_clients: trusted }).trustedClients.values();
+    assert.deepEqual(client, { id: alex, name: "alex", maxBuildSeconds, maxUploadBytes });
+  }
 });
 
 test("what is wrong in a configuration is named with its field", () => {

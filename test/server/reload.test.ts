@@ -117,13 +117,24 @@ test("more slots count at once: what waited begins", async t => {
 
 test("the log names the fields that count from the next start on, until they are as they were", async t => {
   const { change } = await configured(t, {});
-  const told = await change({
+  const atNextStart = {
+    data_dir: "elsewhere",
+    secret_key_file: "k",
+    output_cache_max_parallel_fills: 3,
+    output_cache_max_bytes: "1G",
     relay: "none",
     bind: ["127.0.0.1"],
     advertise: ["192.0.2.1:4433"],
-    secret_key_file: "k",
-  });
-  assert.match(told, /"fields":\["secret_key_file","relay","bind","advertise"\].*restart/);
+  };
+  const told = await change({ ...atNextStart, max_concurrent_builds: 2, recent_builds_limit: 3 });
+  assert.match(told, /"atOnce":\["max_concurrent_builds","recent_builds_limit"\]/);
+  const [, named] = /"fields":\[([^\]]*)\].*restart/.exec(told) ?? [];
+  assert.equal(
+    named,
+    Object.keys(atNextStart)
+      .map(field => `"${field}"`)
+      .join(),
+  );
   assert.match(await change({ relay: "none" }), /"fields":\["relay"\]/);
   assert.doesNotMatch(await change({}), /restart/);
 });
