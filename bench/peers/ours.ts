@@ -6,7 +6,7 @@ import type { Measured, Peer } from "./peer.ts";
 import { timed } from "./timed.ts";
 
 /** The command as it is published. */
-export const COMMAND = ["/drv-thru/node_modules/.bin/node", "/drv-thru/dist/bin.js"] as const;
+const COMMAND = ["/drv-thru/node_modules/.bin/node", "/drv-thru/dist/bin.js"] as const;
 
 /** One of our two ways to move bytes. */
 export type Binding = "native" | "number0";

@@ -23,7 +23,7 @@ export async function joinSlow(builder: Host, client: Host, shape: Shape): Promi
 }
 
 /** The device of the second client's link. */
-export const SLOW_DEVICE = "slow0";
+const SLOW_DEVICE = "slow0";
 
 function ends(hosts: { readonly builder: Host; readonly client: Host }, addresses: typeof MAIN) {
   return [

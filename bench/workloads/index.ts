@@ -2,11 +2,12 @@ import { BARE } from "./bare.ts";
 import { BIG } from "./big.ts";
 import { CROWD } from "./crowd.ts";
 import { FAR } from "./far.ts";
+import { IDLE } from "./idle.ts";
 import { SMALL } from "./small.ts";
 import type { Workload } from "./workload.ts";
 
 /** All of them, in the order of the tables. */
-export const WORKLOADS: readonly Workload[] = [...SMALL, ...BIG, BARE, CROWD, ...FAR];
+export const WORKLOADS: readonly Workload[] = [...SMALL, ...BIG, BARE, CROWD, ...FAR, IDLE];
 
 /** Those of a name: the one of just that name, or all whose names go on from it. */
 export function workloadsNamed(name: string): Workload[] {
