@@ -19,6 +19,13 @@ test("durations are read in every form that a person writes", () => {
     [" 7 days ", 604_800],
   ];
   for (const [text, seconds] of forms) assert.equal(parseDuration(text), seconds, text);
+  const units = {
+    s: ["sec", "secs", "second", "seconds"],
+    m: ["min", "mins", "minute", "minutes"],
+    h: ["hr", "hrs", "hour", "hours"],
+  };
+  for (const [letter, names] of Object.entries(units))
+    for (const name of names) assert.equal(parseDuration(`3${name}`), parseDuration(`3${letter}`), name);
 });
 
 test("sizes are binary in every form", () => {
@@ -32,6 +39,9 @@ test("sizes are binary in every form", () => {
     ["2 tib", 2 * 2 ** 40],
   ];
   for (const [text, bytes] of forms) assert.equal(parseSize(text), bytes, text);
+  for (const [power, letter] of ["k", "m", "g", "t"].entries())
+    for (const end of ["", "b", "ib"])
+      assert.equal(parseSize(`3${letter}${end}`), 3 * 1024 ** (power + 1), letter + end);
 });
 
 test("a unit that is none, a fraction, a sign, zero or nothing is refused with the value", () => {

@@ -5,7 +5,8 @@ import { signerOf } from "../../src/nix/signing-key.ts";
 import { parseStorePath } from "../../src/nix/store-path.ts";
 import { pathInfoFromWire } from "../../src/server/path-infos.ts";
 import { derivation, sourcePath } from "../fakes/make-path.ts";
-import { begin, closure, fetched, missing, open, outcomeOf, put, refused, watch } from "./calls.ts";
+import { begin, closure, fetched, missing, open, outcomeOf, put, randomId, refused, watch } from "./calls.ts";
+import { refusal } from "./door.ts";
 import { world } from "./world.ts";
 
 test("a guest builds with a ticket: uploads what is missing, watches, fetches signed outputs", async t => {
@@ -84,6 +85,29 @@ test("a spent ticket opens no second build, and repeating the first is free", as
   assert.equal(await refused(open(guest, [drv])), "TICKET_EXHAUSTED");
   assert.equal(await refused(open(guest, [drv], { buildId })), "taken");
   assert.equal(await refused(open(guest, [derivation({ name: "other" })], { buildId })), "BUILD_DIFFERS");
+});
+
+test("why a ticket opens no build is told: every use spent, in use elsewhere, expired, bound to another, revoked", async t => {
+  const builder = await world(t);
+  const drv = derivation({ name: "wanted" });
+  const why = async (guest: ReturnType<typeof builder.guest>) => {
+    const error = await refusal(open(guest, [drv]));
+    return [error.reason, error.message];
+  };
+  const spender = builder.guest(await builder.ticket());
+  assert.equal(await outcomeOf(spender, await begin(spender, [derivation({ name: "first" })])), "BUILT");
+  assert.deepEqual(await why(spender), ["TICKET_EXHAUSTED", "every use of the ticket is spent"]);
+  const taken = await builder.ticket();
+  await open(builder.guest(taken), [drv]);
+  const inUse = "the ticket is in use by another build that may still give its use back";
+  assert.deepEqual(await why(builder.guest(taken)), ["TICKET_IN_USE", inUse]);
+  const bound = await builder.ticket({ boundClient: randomId() });
+  assert.deepEqual(await why(builder.guest(bound)), ["TICKET_BOUND", "the ticket is bound to another client"]);
+  const expired = await builder.ticket({ expiresIn: 1_000 });
+  builder.later(1_000);
+  assert.deepEqual(await why(builder.guest(expired)), ["TICKET_EXPIRED", "the ticket has expired"]);
+  await builder.state.revokeTicket(expired, builder.now());
+  assert.deepEqual(await why(builder.guest(expired)), ["TICKET_REVOKED", "the ticket was revoked"]);
 });
 
 test("another client with the same ticket does not see the build", async t => {

@@ -48,6 +48,7 @@ export interface TicketLimits {
   readonly maxBuildSeconds?: number;
   /** In milliseconds. Default: an hour. */
   readonly expiresIn?: number;
+  readonly boundClient?: ClientId;
 }
 
 /** A builder in memory over a fake Nix: its services are reached as over the network. */
@@ -141,7 +142,7 @@ export class World {
       reserved: 0,
       maxBuildSeconds: limits.maxBuildSeconds ?? 60,
       maxUploadBytes: limits.maxUploadBytes ?? 1024 * 1024,
-      boundClient: undefined,
+      boundClient: limits.boundClient,
       revokedAt: undefined,
       sealedSecret: new Uint8Array(1),
     });
