@@ -1,6 +1,5 @@
-import type { Host } from "../../test/hosts/host.ts";
 import type { Job, Peer } from "./peer.ts";
-import { timed } from "./timed.ts";
+import { type Pair, timed } from "./timed.ts";
 
 /** The ssh name under which the client knows the builder. */
 export const SSH_NAME = "bench-builder";
@@ -9,27 +8,27 @@ export const SSH_NAME = "bench-builder";
 export type Installable = (job: Job) => readonly string[];
 
 /** The client's own Nix: nobody else. */
-export function localPeer(client: Host, installable: Installable): Peer {
-  return nixBuild(client, installable, ["--builders", ""]);
+export function localPeer(hosts: Pair, installable: Installable): Peer {
+  return nixBuild(hosts, installable, ["--builders", ""]);
 }
 
 /** Nix's remote builder: nobody but the one that the daemon's configuration names. */
-export function sshPeer(client: Host, installable: Installable): Peer {
-  return nixBuild(client, installable, ["--max-jobs", "0"]);
+export function sshPeer(hosts: Pair, installable: Installable): Peer {
+  return nixBuild(hosts, installable, ["--max-jobs", "0"]);
 }
 
-function nixBuild(client: Host, installable: Installable, where: readonly string[]): Peer {
+function nixBuild(hosts: Pair, installable: Installable, where: readonly string[]): Peer {
   return {
-    build: job => timed(client, ["nix", "build", ...installable(job), "--impure", "--no-link", ...where], job.env),
+    build: job => timed(hosts, ["nix", "build", ...installable(job), "--impure", "--no-link", ...where], job.env),
   };
 }
 
 /** `nix build --store ssh-ng://…`, then `nix copy` of the outputs. */
-export function storePeer(client: Host, installable: Installable): Peer {
+export function storePeer(hosts: Pair, installable: Installable): Peer {
   const store = `ssh-ng://${SSH_NAME}`;
   // Not `--print-out-paths`, which Nix 2.8 lacks.
   const script = `set -o pipefail
     paths=$(nix build --store ${store} --eval-store auto "$@" --impure --no-link --json | grep -o '"out":"[^"]*"' | cut -d '"' -f 4) &&
     exec nix copy --from ${store} $paths`;
-  return { build: job => timed(client, ["bash", "-c", script, "bash", ...installable(job)], job.env) };
+  return { build: job => timed(hosts, ["bash", "-c", script, "bash", ...installable(job)], job.env) };
 }

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Host, HostProcess } from "../../test/hosts/host.ts";
 import { must } from "../setting/must.ts";
+import { cpuSecondsIn } from "./host-cpu.ts";
 import type { Installable } from "./nix.ts";
 import type { Measured, Peer } from "./peer.ts";
-import { timed } from "./timed.ts";
+import { type Pair, timed } from "./timed.ts";
 
 /** The command as it is published. */
 const COMMAND = ["/drv-thru/node_modules/.bin/node", "/drv-thru/dist/bin.js"] as const;
@@ -39,7 +40,7 @@ export function ourCommand(installable: readonly string[]): string[] {
 
 /** drv-thru, with memory and CPU time of both its processes. */
 export function ourPeer(
-  { builder, client }: { readonly builder: Host; readonly client: Host },
+  { builder, client }: Pair,
   ours: OurBuilder,
   installable: Installable,
   nodeOptions: readonly string[],
@@ -50,7 +51,7 @@ export function ourPeer(
       await must(builder, ["sh", "-c", `echo 5 > /proc/${pid}/clear_refs`], "root");
       const before = await processState(builder, pid);
       const peak = `/tmp/peak-${job.env["SALT"]}.json`;
-      const cost = await timed(client, ourCommand(installable(job)), {
+      const cost = await timed({ builder, client }, ourCommand(installable(job)), {
         ...job.env,
         DRV_THRU_IROH: ours.binding,
         DRV_THRU_TICKET: ours.ticket,
@@ -72,8 +73,5 @@ export function ourPeer(
 export async function processState(host: Host, pid: number) {
   const text = await must(host, ["cat", `/proc/${pid}/status`, `/proc/${pid}/stat`], "root");
   const mib = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(text)?.[1]) / 1024;
-  // After the program's name, which may hold anything: user and system time are the 12th and 13th field, in hundredths.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / 100;
-  return { mib: mib("VmRSS"), peakMib: mib("VmHWM"), cpuSeconds };
+  return { mib: mib("VmRSS"), peakMib: mib("VmHWM"), cpuSeconds: cpuSecondsIn(text, 2) };
 }

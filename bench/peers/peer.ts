@@ -19,8 +19,8 @@ export interface Needed {
 export interface Measured {
   /** The whole command, in seconds. */
   readonly seconds: number;
-  /** CPU seconds of the whole machine meanwhile: of both hosts, their daemons, ssh, and whatever else ran. */
-  readonly machineCpu: number;
+  /** CPU seconds of all processes of both hosts, Nix's daemons and ssh's among them. */
+  readonly cpuSeconds: number;
   /** MiB that passed the client's network, both ways. */
   readonly wireMib: number;
   readonly client?: Needed;

@@ -4,7 +4,7 @@ import type { Host } from "../../test/hosts/host.ts";
 import { must } from "../setting/must.ts";
 import type { Installable } from "./nix.ts";
 import type { Peer } from "./peer.ts";
-import { timed } from "./timed.ts";
+import { type Pair, timed } from "./timed.ts";
 
 const PROGRAM = "/var/lib/seed";
 const DATA = "/home/builder/seed-data";
@@ -49,9 +49,9 @@ async function makeTicket(builder: Host): Promise<string> {
 }
 
 /** The other program. */
-export function seedPeer(client: Host, seed: Seed, installable: Installable): Peer {
+export function seedPeer(hosts: Pair, seed: Seed, installable: Installable): Peer {
   return {
     build: job =>
-      timed(client, [PROGRAM, "build", ...installable(job), "--impure", "--no-nom", "--ticket", seed.ticket], job.env),
+      timed(hosts, [PROGRAM, "build", ...installable(job), "--impure", "--no-nom", "--ticket", seed.ticket], job.env),
   };
 }

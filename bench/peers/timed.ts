@@ -1,29 +1,37 @@
 import { readFileSync } from "node:fs";
 import type { Host } from "../../test/hosts/host.ts";
+import { hostCpu } from "./host-cpu.ts";
 import type { Measured } from "./peer.ts";
 
-/** By the shell's own clock on the host, so that entering the host is not counted. */
-const TIMED = ["bash", "-c", 'TIMEFORMAT="%3R"; time "$@"', "bash"];
-
-/** Runs a command of a host to its end and says what it cost. Throws with what it wrote if it fails. */
-export async function timed(host: Host, argv: readonly string[], env: Readonly<Record<string, string>>) {
-  const [cpu, wire] = [busySeconds(), wireBytes(host)];
-  const ended = await host.run([...TIMED, ...argv], { env });
-  if (ended.status !== 0) throw new Error(`${argv.join(" ")} failed:\n${ended.stdout}${ended.stderr.slice(-4000)}`);
-  const seconds = Number(/([0-9.]+)\n$/.exec(ended.stderr)?.[1]);
-  return {
-    seconds,
-    machineCpu: busySeconds() - cpu,
-    wireMib: (wireBytes(host) - wire) / 2 ** 20,
-  } satisfies Measured;
+/** Where things are measured: all of a command's work is done on these two. */
+export interface Pair {
+  readonly builder: Host;
+  readonly client: Host;
 }
 
-/** Seconds that this machine's cores were not idle, since it started. */
-function busySeconds(): number {
-  const [, user = 0, nice = 0, system = 0, , , interrupts = 0, soft = 0] = readFileSync("/proc/stat", "utf8")
-    .split("\n", 1)
-    .flatMap(line => line.split(/ +/).map(Number));
-  return (user + nice + system + interrupts + soft) / 100;
+/** By the shell's own clock on the host, so that entering the host is not counted. */
+const TIMED = ["bash", "-c", 'TIMEFORMAT="%3R %3U %3S"; time "$@"', "bash"];
+
+/** Runs a command of the client to its end and says what it cost. Throws with what it wrote if it fails. */
+export async function timed(
+  { builder, client }: Pair,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Measured> {
+  const cpuSeconds = () => hostCpu(builder) + hostCpu(client);
+  const [cpu, wire] = [cpuSeconds(), wireBytes(client)];
+  const ended = await client.run([...TIMED, ...argv], { env });
+  if (ended.status !== 0) throw new Error(`${argv.join(" ")} failed:\n${ended.stdout}${ended.stderr.slice(-4000)}`);
+  const [seconds = Number.NaN, user = 0, system = 0] = (/([0-9. ]+)\n$/.exec(ended.stderr)?.[1] ?? "")
+    .trim()
+    .split(" ")
+    .map(Number);
+  return {
+    seconds,
+    // The command itself was waited for outside of its host.
+    cpuSeconds: cpuSeconds() - cpu + user + system,
+    wireMib: (wireBytes(client) - wire) / 2 ** 20,
+  };
 }
 
 /** Bytes that passed all of a host's network devices but its loopback, both ways. */

@@ -23,9 +23,10 @@ export function medianOf(row: Row, who: Contestant, pick: (run: Measured) => num
   return median(goodRuns(row, who).flatMap(run => pick(run) ?? []));
 }
 
-/** The median of the ratios of two contestants' times in the same run. */
-export function ratio(row: Row, who: Contestant, against: Contestant): number | undefined {
-  return median(pairs(row, who, against).map(([ours, theirs]) => ours.seconds / theirs.seconds));
+/** The median of the ratios of what two contestants needed in the same run, of the time where nothing else is said. */
+export function ratio(row: Row, who: Contestant, against: Contestant, pick = secondsOf): number | undefined {
+  const ratios = pairs(row, who, against).map(([ours, theirs]) => pick(ours) / pick(theirs));
+  return median(ratios.filter(Number.isFinite));
 }
 
 /** The same without what the same work took locally in that run. */
@@ -54,4 +55,8 @@ function pairs({ runs }: Row, who: Contestant, against: Contestant): [Measured, 
     const theirs = runs[against]?.[run];
     return ours && theirs ? [[ours, theirs, run]] : [];
   });
+}
+
+function secondsOf(run: Measured): number {
+  return run.seconds;
 }

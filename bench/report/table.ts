@@ -1,4 +1,4 @@
-import { CONTESTANTS, type Contestant } from "../peers/peer.ts";
+import { CONTESTANTS, type Contestant, type Measured } from "../peers/peer.ts";
 import { goodRuns, medianOf, ratio, ratioBeyond, wireRate } from "./ratios.ts";
 import type { Row } from "./results.ts";
 
@@ -44,14 +44,18 @@ export function secondsTable(rows: readonly Row[]): string {
   ]);
 }
 
-/** Medians of the ratios of ours to each peer in the same run: of the whole commands, and beyond building and evaluating. */
+/** Medians of the ratios of ours to each peer in the same run: of the whole commands, beyond building and evaluating, and of CPU seconds. */
 export function ratioTable(rows: readonly Row[]): string {
   const ours = (["native", "number0"] as const).filter(who => rows.some(row => row.runs[who]));
   const peers = (["ssh-ng", "store", "seed"] as const).filter(who => rows.some(row => row.runs[who]));
   const columns = ours.flatMap(who => peers.map(peer => [who, peer] as const));
   const cells = (row: Row) =>
-    columns.map(([who, peer]) => `${show(ratio(row, who, peer), 2)} / ${show(ratioBeyond(row, who, peer), 2)}`);
-  const head = ["ratio: whole / beyond", ...columns.map(([who, peer]) => `${who} : ${peer}`)];
+    columns.map(([who, peer]) =>
+      [ratio(row, who, peer), ratioBeyond(row, who, peer), ratio(row, who, peer, cpuSecondsOf)]
+        .map(value => show(value, 2))
+        .join(" / "),
+    );
+  const head = ["ratio: whole / beyond / CPU", ...columns.map(([who, peer]) => `${who} : ${peer}`)];
   return markdown([
     head,
     ...rows.filter(row => cells(row).some(cell => /\d/.test(cell))).map(row => [row.id, ...cells(row)]),
@@ -61,32 +65,25 @@ export function ratioTable(rows: readonly Row[]): string {
 /** The highest memory, and medians of CPU seconds and of what passed the network. */
 export function needsTable(rows: readonly Row[]): string {
   const head = ["", "client, MiB", "client, CPU s", "builder, MiB", "builder, CPU s"];
-  const more = ["whole machine, CPU s", "network, MiB", "network, MB/s beyond local"];
+  const more = ["both hosts, CPU s", "network, MiB", "network, MB/s beyond local"];
   const lines = rows.flatMap(row => CONTESTANTS.filter(who => row.runs[who]).map(who => needs(row, who)));
   return markdown([[...head, ...more], ...lines]);
 }
 
 function needs(row: Row, who: Contestant): string[] {
+  const middle = (pick: (run: Measured) => number | undefined, digits: number) =>
+    show(medianOf(row, who, pick), digits);
   const side = (which: "client" | "builder") => {
     const known = goodRuns(row, who).flatMap(run => run[which] ?? []);
     const highest = known.length === 0 ? undefined : Math.max(...known.map(({ mib }) => mib));
-    return [
-      show(highest, 0),
-      show(
-        medianOf(row, who, run => run[which]?.cpuSeconds),
-        2,
-      ),
-    ];
+    return [show(highest, 0), middle(run => run[which]?.cpuSeconds, 2)];
   };
-  const machine = show(
-    medianOf(row, who, run => run.machineCpu),
-    2,
-  );
-  const wire = show(
-    medianOf(row, who, run => run.wireMib),
-    1,
-  );
-  return [`${row.id} ${who}`, ...side("client"), ...side("builder"), machine, wire, show(wireRate(row, who), 0)];
+  const network = [middle(run => run.wireMib, 1), show(wireRate(row, who), 0)];
+  return [`${row.id} ${who}`, ...side("client"), ...side("builder"), middle(cpuSecondsOf, 2), ...network];
+}
+
+function cpuSecondsOf(run: Measured): number {
+  return run.cpuSeconds;
 }
 
 /** What workloads found out beside times. */

@@ -52,10 +52,10 @@ export async function startContestants(
   const trust = { "extra-trusted-public-keys": keys.join(" ") };
   await client.configure({ ...trust, ...(ssh ? { builders: machine } : {}) });
   await slow?.configure(trust);
-  const peers = new Map<Contestant, Peer>([["local", localPeer(client, installable)]]);
+  const peers = new Map<Contestant, Peer>([["local", localPeer(hosts, installable)]]);
   for (const one of ours) peers.set(one.binding, ourPeer(hosts, one, installable, options(client)));
-  if (ssh) peers.set("ssh-ng", sshPeer(client, installable)).set("store", storePeer(client, installable));
-  if (seed) peers.set("seed", seedPeer(client, seed, installable));
+  if (ssh) peers.set("ssh-ng", sshPeer(hosts, installable)).set("store", storePeer(hosts, installable));
+  if (seed) peers.set("seed", seedPeer(hosts, seed, installable));
   return { peers, ours: new Map(ours.map(one => [one.binding, one])) };
 }
 

@@ -19,7 +19,7 @@ export const BARE: Workload = {
     for await (const piece of child.stdout.setEncoding("utf8")) text += piece;
     const { seconds, near, far } = JSON.parse(text);
     const needed = ({ cpuSeconds, peakMb }: { cpuSeconds: number; peakMb: number }) => ({ mib: peakMb, cpuSeconds });
-    const cost = { seconds, machineCpu: near.cpuSeconds + far.cpuSeconds, wireMib: mib } satisfies Measured;
+    const cost = { seconds, cpuSeconds: near.cpuSeconds + far.cpuSeconds, wireMib: mib } satisfies Measured;
     return { ...cost, client: needed(near), builder: needed(far), figures: { "MB/s": megabytes / seconds } };
   },
 };

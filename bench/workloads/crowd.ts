@@ -40,11 +40,11 @@ export const CROWD: Workload = {
 
 /** All the others at once; the time until the last is done. */
 async function crowd(setting: Setting, ours: OurBuilder) {
-  const { client } = setting;
+  const { builder, client } = setting;
   const jobs = Array.from({ length: OTHERS }, () => layJob(client, withSources(1)));
   const commands = jobs.map(job => `env SALT=${job.env["SALT"]} ${ourCommand(setting.installable(job)).join(" ")} & `);
   const script = `${commands.join("")}for n in ${commands.map(() => "1").join(" ")}; do wait -n || exit; done`;
-  return await timed(client, ["bash", "-c", script], { ...jobs[0]?.env, ...environment(ours) });
+  return await timed({ builder, client }, ["bash", "-c", script], { ...jobs[0]?.env, ...environment(ours) });
 }
 
 async function startSlow(setting: Setting, ours: OurBuilder): Promise<HostProcess> {

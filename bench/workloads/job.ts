@@ -64,7 +64,7 @@ export function inAll(runs: readonly Measured[]): Measured {
   };
   return {
     seconds: sum(run => run.seconds),
-    machineCpu: sum(run => run.machineCpu),
+    cpuSeconds: sum(run => run.cpuSeconds),
     wireMib: sum(run => run.wireMib),
     ...needed("client"),
     ...needed("builder"),

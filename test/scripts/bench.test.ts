@@ -13,7 +13,7 @@ import { WORKLOADS } from "../../bench/workloads/index.ts";
 
 const took = (seconds: number, more: Partial<Measured> = {}): Measured => ({
   seconds,
-  machineCpu: 1,
+  cpuSeconds: 1,
   wireMib: 10,
   ...more,
 });
