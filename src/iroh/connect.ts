@@ -55,7 +55,7 @@ function problemFailure(
   const who = `endpoint ${peer.id}`;
   const at = places(peer);
   const texts: Record<ConnectProblem, string> = {
-    "no-answer": `${who} did not answer within ${timeoutMs / 1000} s (tried ${at})`,
+    "no-answer": `${who} did not answer within ${Math.ceil(timeoutMs / 1000)} s (tried ${at})`,
     "no-address": `nothing says where ${who} is (tried ${at})`,
     "wrong-endpoint": `another endpoint than ${peer.id} answers at ${at}`,
     "no-common-protocol": `${who} does not speak ${alpn}: it may be of another version`,

@@ -123,6 +123,23 @@ test("a builder that cannot be reached is given up after 30 s, with the code for
   }
 });
 
+test("who gives up says why nobody was found, not that the last attempt ran out of time", async t => {
+  const world = await makeWorld(t);
+  world.seed(app);
+  let clock = 0;
+  const now = t.mock.method(performance, "now", () => clock);
+  const dial: Dial = async (_peer, { timeoutMs }) => {
+    const first = clock === 0;
+    clock += first ? 1_000 : timeoutMs;
+    const [reason, text] = first ? ["no-address", "nothing says where it is"] : ["no-answer", "no answer within 29 s"];
+    throw new Failure("unreachable", "the network", text ?? "", { reason: reason ?? "" });
+  };
+  Object.defineProperty(world.builder, "dial", { value: dial });
+  const { failure } = await world.build([app]);
+  now.mock.restore();
+  assert.equal(failure?.message, "nothing says where it is");
+});
+
 test("the same command run again after a kill takes up its own unfinished build", async t => {
   const world = await makeWorld(t);
   world.seed(app);

@@ -61,6 +61,7 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
   // A builder that was reached before must still be the one that it was.
   const destination = job.key === undefined ? job.destination : { ...job.destination, signingKey: job.key };
   const deadline = performance.now() + patienceMs;
+  let telling: Failure | undefined;
   for (let attempt = 1; ; attempt++) {
     emit({ kind: "connecting", endpointId: destination.peer.endpointId, attempt });
     try {
@@ -75,8 +76,10 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
     } catch (error) {
       const failure = signal.aborted ? cancelled(signal.reason) : toFailure(error, "connecting");
       const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
-      if (failure.code !== "unreachable" || failure.reason === "wrong-endpoint" || performance.now() + wait >= deadline)
-        throw failure;
+      if (failure.code !== "unreachable" || failure.reason === "wrong-endpoint") throw failure;
+      // An attempt that just ran out of time says less than one before it that knew why.
+      if (telling === undefined || failure.reason !== "no-answer") telling = failure;
+      if (performance.now() + wait >= deadline) throw telling;
       emit({ kind: "reconnecting", reason: failure.message, waitMilliseconds: wait });
       await pause(job, wait);
     }
