@@ -10,9 +10,9 @@ if (Number(process.versions.node.split(".")[0]) < needed) {
   );
   process.exitCode = 1;
 } else {
-  import("./cli/young-generation.ts")
-    .then(({ boundYoungGeneration }) => {
-      boundYoungGeneration();
+  import("./cli/prepare.ts")
+    .then(({ prepare }) => {
+      prepare();
       return import("./cli/main.ts");
     })
     .then(({ main }) => main());

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { serveRegistry } from "./package/registry.ts";
 
@@ -34,6 +35,33 @@ before(async () => {
 
 after(() => rm(app, { recursive: true }));
 
+/** The files of the package's own program that a command loads, and the packages beside it. */
+async function loadedBy(...words: string[]): Promise<{ sources: string[]; packages: string[] }> {
+  const hooks = join(app, "loaded.mjs");
+  const program = `
+    import { appendFileSync } from "node:fs";
+    import { registerHooks } from "node:module";
+    const load = (url, context, next) => {
+      if (url.startsWith("file:")) appendFileSync(process.env.LOADED_FILE, url + "\\n");
+      return next(url, context);
+    };
+    registerHooks({ load });`;
+  writeFileSync(hooks, program);
+  const env = { PATH: app, HOME: app, LOADED_FILE: join(app, `loaded-${words.join("")}`) };
+  const command = ["--import", hooks, join(app, "node_modules/drv-thru/dist/bin.js"), ...words];
+  // That there is no Nix and no builder here is what some of them say; by then all is loaded.
+  await run(process.execPath, command, { cwd: app, env }).catch(error => assert.match(error.stderr, /^error: /));
+  const files = readFileSync(env.LOADED_FILE, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map(url => fileURLToPath(url));
+  const own = files.filter(file => file.includes("/drv-thru/dist/"));
+  const sources = own.flatMap(file =>
+    [...readFileSync(file, "utf8").matchAll(/^\/\/ (src\/.*)$/gm)].map(([, name = ""]) => name),
+  );
+  return { sources, packages: files.filter(file => file !== hooks && !own.includes(file)) };
+}
+
 /** Runs a program of the application on this very Node. */
 function node(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return run(process.execPath, args, { cwd: app });
@@ -42,6 +70,28 @@ function node(...args: string[]): Promise<{ stdout: string; stderr: string }> {
 test("somebody who installed the package runs the command", async () => {
   const { stdout } = await node("node_modules/.bin/drv-thru", "--version");
   assert.match(stdout, new RegExp(`^drv-thru ${RegExp.escape(version)}\n@number0/iroh \\d`));
+});
+
+test("a command loads neither the builder nor its database unless it is the builder", async () => {
+  const expected = {
+    "--help": /^src\/cli\/help/,
+    status: /^src\/client\/connect\.ts/,
+    build: /^src\/client\/run\/run\.ts/,
+  };
+  for (const [word, needed] of Object.entries(expected)) {
+    const { sources, packages } = await loadedBy(word);
+    assert.ok(
+      sources.some(name => needed.test(name)),
+      `${word}: ${sources.join(" ")}`,
+    );
+    assert.deepEqual(
+      sources.filter(name => /^src\/(server|state|helper)\//.test(name)),
+      [],
+      word,
+    );
+    assert.deepEqual(packages, [], word);
+  }
+  assert.ok((await loadedBy("serve", "--bind", "nowhere")).sources.includes("src/server/serve.ts"));
 });
 
 test("somebody with an older Node is told so, and how to get a newer one", async t => {

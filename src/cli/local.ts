@@ -15,7 +15,7 @@ export abstract class LocalCommand extends DrvThruCommand {
   protected async withBuilder<T>(work: (client: BuilderClient) => Promise<T>): Promise<T> {
     if (this.dataDir === "")
       throw new Failure("usage", "this machine", "--data-dir names no folder", { fix: "--data-dir DIR" });
-    const { connect } = await import("../client/connect.ts");
+    const { connect } = await import("../client/index.ts");
     await using client = await connect({
       target: { local: { dataDir: this.dataDir } },
       signal: this.context.signal,

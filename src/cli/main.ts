@@ -32,7 +32,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 /** The program's version, and below it what carries its bytes. */
 async function showVersion(io: Io): Promise<number> {
   io.stdout.write(`drv-thru ${version()}\n`);
-  const { irohInUse } = await import("../client/iroh.ts");
+  const { irohInUse } = await import("../client/index.ts");
   const { text, passedOver } = irohInUse();
   io.stdout.write(`${text}\n`);
   if (passedOver !== undefined) io.stderr.write(`the native addon is not used: ${passedOver}\n`);

@@ -1,7 +1,6 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { BuildTarget, ServerTarget } from "../client/target.ts";
-import { isAddress, isRelayUrl } from "../client/target.ts";
 import { Failure } from "../lib/failure.ts";
 import { whyOf } from "../lib/system-error.ts";
 import type { Io } from "./io.ts";
@@ -45,7 +44,7 @@ export async function targetFrom(
   checkTargetFlags(flags);
   if (flags.builder === "") throw usage("--builder names no builder", "drv-thru builder list");
   if (flags.builder !== undefined) return { builder: flags.builder };
-  const server = serverFrom(flags);
+  const server = await serverFrom(flags);
   if (server !== undefined) return { server };
   const ticket = await ticketFrom(flags, io, options);
   return ticket === undefined ? undefined : { ticket };
@@ -66,7 +65,7 @@ async function ticketFrom(
 }
 
 /** The builder that `--server` names. */
-function serverFrom(flags: TargetFlags): ServerTarget | undefined {
+async function serverFrom(flags: TargetFlags): Promise<ServerTarget | undefined> {
   if (flags.server === undefined) return undefined;
   const endpointId = flags.server.trim().toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(endpointId)) {
@@ -75,11 +74,12 @@ function serverFrom(flags: TargetFlags): ServerTarget | undefined {
       "on the builder: drv-thru status",
     );
   }
-  checkPlaces(flags.relayUrl ?? [], flags.address ?? []);
+  await checkPlaces(flags.relayUrl ?? [], flags.address ?? []);
   return { endpointId, relayUrls: flags.relayUrl ?? [], addresses: flags.address ?? [] };
 }
 
-function checkPlaces(relayUrls: readonly string[], addresses: readonly string[]): void {
+async function checkPlaces(relayUrls: readonly string[], addresses: readonly string[]): Promise<void> {
+  const { isAddress, isRelayUrl } = await import("../client/index.ts");
   for (const url of relayUrls) {
     if (!isRelayUrl(url)) throw usage(`--relay-url ${quoted(url)} is not the URL of a relay`, "https://HOST[:PORT]");
   }

@@ -1,4 +1,4 @@
-export { isAddress, isRelayUrl } from "../tickets/text.ts";
+export { isAddress, isRelayUrl } from "../tickets/place.ts";
 
 /** A builder named by its Iroh endpoint id; reached with the client key alone. */
 export interface ServerTarget {

@@ -15,8 +15,8 @@ export interface IrohChoice {
   readonly addon?: Addon;
 }
 
-/** Where `npm run build:native` puts the addon. */
-const builtFile = fileURLToPath(new URL("../../native/iroh.node", import.meta.url));
+/** Where `npm run build:native` puts the addon: in the package, wherever in it this file or a bundle with it lies. */
+const builtFile = fileURLToPath(new URL("native/iroh.node", import.meta.resolve("drv-thru/package.json")));
 
 let chosen: IrohChoice | undefined;
 

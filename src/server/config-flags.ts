@@ -1,7 +1,7 @@
 import { Failure } from "../lib/failure.ts";
 import { type ClientId, parseId } from "../lib/ids.ts";
 import { clientDefaults } from "../tickets/limits.ts";
-import { isAddress } from "../tickets/text.ts";
+import { isAddress } from "../tickets/place.ts";
 import type { BuilderConfig } from "./config.ts";
 import { isBind, isRelay } from "./config-schema.ts";
 

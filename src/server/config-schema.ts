@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { Failure } from "../lib/failure.ts";
 import { type ClientId, parseId } from "../lib/ids.ts";
 import { parseDuration, parseSize } from "../lib/units.ts";
-import { isAddress, isRelayUrl } from "../tickets/text.ts";
+import { isAddress, isRelayUrl } from "../tickets/place.ts";
 
 const COUNT = "must be a whole number above 0";
 const TEXT = "must be a text";

@@ -4,10 +4,11 @@ import type { Proof as ProofMessage } from "../../gen/drvthru/v1/tickets_pb.js";
 import { type ClientId, type EndpointId, idFromBytes, type TicketId } from "../lib/ids.ts";
 import type { State } from "../state/state.ts";
 import { clientDefaults } from "../tickets/limits.ts";
-import { type Ends, type ProofKind, verifyProof } from "../tickets/proof.ts";
+import type { Ends, ProofKind } from "../tickets/proof.ts";
 import { ticketStatus } from "../tickets/status.ts";
 import type { Ticket } from "../tickets/ticket.ts";
 import type { Owner } from "../tickets/use.ts";
+import { verifyProof } from "../tickets/verify-proof.ts";
 import type { Guest } from "./principal.ts";
 import { refuse } from "./refusal.ts";
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { isIP } from "node:net";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type TicketText, TicketTextSchema } from "../../gen/drvthru/v1/tickets_pb.js";
 import { decodeBase32, encodeBase32 } from "../lib/base32.ts";
 import { Failure } from "../lib/failure.ts";
 import { type EndpointId, idFromBytes, idToBytes, type TicketId } from "../lib/ids.ts";
+import { isAddress, isRelayUrl } from "./place.ts";
 import { idOfSecret } from "./proof.ts";
 
 /** What a ticket's text says. */
@@ -106,21 +106,6 @@ function contentProblem(ticket: TicketText): string | undefined {
   if (!ticket.relayUrls.every(isRelayUrl)) return "a relay of it is not a URL";
   if (!ticket.addresses.every(isAddress)) return "an address of it is not IP:PORT";
   return isSigningKey(ticket.signingKey) ? undefined : "its signing key is not name:base64";
-}
-
-/** Whether a ticket can carry this relay: an http or https URL of at most 256 bytes. */
-export function isRelayUrl(text: string): boolean {
-  return (
-    Buffer.byteLength(text) <= 256 && !/[\s\p{Cc}]/u.test(text) && /^https?:$/.test(URL.parse(text)?.protocol ?? "")
-  );
-}
-
-/** Whether a ticket can carry this address: IP:PORT, an IPv6 one in brackets and without a zone. */
-export function isAddress(text: string): boolean {
-  const match = /^(?:\[([0-9a-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})$/i.exec(text);
-  if (match === null) return false;
-  const port = Number(match[3]);
-  return port >= 1 && port <= 65_535 && (match[1] === undefined ? isIP(match[2] ?? "") === 4 : isIP(match[1]) === 6);
 }
 
 function isSigningKey(text: string): boolean {

@@ -21,7 +21,7 @@ import type { Session } from "../../src/lib/stream.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
 import { formatPublicKey, generateSecretKey, type SecretKey, signPath } from "../../src/nix/signing-key.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
-import { verifyProof } from "../../src/tickets/proof.ts";
+import { verifyProof } from "../../src/tickets/verify-proof.ts";
 import { routerOptions } from "../../src/transport/limits.ts";
 import { serveSession } from "../../src/transport/server.ts";
 import type { MadePath } from "../fakes/make-path.ts";

@@ -151,17 +151,7 @@ test("the package's own phases make a program that runs", { skip }, t => {
 });
 
 /** What the package is made of: its `src` lists the same. */
-const SOURCES = [
-  "CHANGELOG.md",
-  "LICENSE-APACHE",
-  "LICENSE-MIT",
-  "gen",
-  "nix/tsconfig.build.json",
-  "package.json",
-  "src",
-  "tsconfig.build.json",
-  "tsconfig.json",
-];
+const SOURCES = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "gen", "package.json", "scripts/bundle.ts", "src"];
 
 /** What the addon is made of. */
 const ADDON_SOURCES = ["native/Cargo.lock", "native/Cargo.toml", "native/build.rs", "native/src"];
@@ -181,7 +171,7 @@ test("the package is made of its sources alone", { skip }, () => {
     SOURCES,
   );
   const taken = evaluate(`
-    let path = import ${join(root, "nix/source.nix")} [ "gen" "nix/tsconfig.build.json" ]; in toString path`);
+    let path = import ${join(root, "nix/source.nix")} [ "gen" "scripts/bundle.ts" ]; in toString path`);
   assert.match(String(taken), /^\/nix\/store\/[a-z0-9]{32}-drv-thru-source$/);
 });
 

@@ -28,11 +28,11 @@ let
         lib.genAttrs [
           "autoPatchelfHook"
           "cacert"
+          "esbuild"
           "makeWrapper"
           "nix"
           "nix-output-monitor"
           "nixfmt-tree"
-          "typescript"
         ] named
         // {
           inherit lib;

@@ -3,7 +3,8 @@ import { createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { EndpointId } from "../../src/lib/ids.ts";
-import { type Ends, type Proof, type ProofKind, proofBytes, prove, verifyProof } from "../../src/tickets/proof.ts";
+import { type Ends, type Proof, type ProofKind, proofBytes, prove } from "../../src/tickets/proof.ts";
+import { verifyProof } from "../../src/tickets/verify-proof.ts";
 
 interface Vector {
   readonly kind: ProofKind;

@@ -49,8 +49,7 @@ export class BuilderAddCommand extends DrvThruCommand {
   replace = Option.Boolean("--replace", false, { description: "replace the builder of that name" });
 
   async execute(): Promise<number> {
-    const { problemOf } = await import("../../client/builders/entry.ts");
-    const { addBuilder } = await import("../../client/builders/manage.ts");
+    const { addBuilder, problemOf } = await import("../../client/index.ts");
     const entry: BuilderEntry = {
       endpointId: this.endpointId?.trim().toLowerCase(),
       endpointIdFile: this.endpointIdFile && resolve(this.context.cwd, this.endpointIdFile),

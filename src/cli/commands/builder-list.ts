@@ -19,7 +19,7 @@ export class BuilderListCommand extends DrvThruCommand {
   json = Option.Boolean("--json", false, { description: "print JSON, one object a line" });
 
   async execute(): Promise<number> {
-    const { loadBuilders } = await import("../../client/builders/known.ts");
+    const { loadBuilders } = await import("../../client/index.ts");
     const { builders, looked } = await loadBuilders(this.context.env);
     const sorted = [...builders.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     if (this.json) {

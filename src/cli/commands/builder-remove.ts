@@ -14,7 +14,7 @@ export class BuilderRemoveCommand extends DrvThruCommand {
   name = Option.String({ required: true, name: "NAME" });
 
   async execute(): Promise<number> {
-    const { removeBuilder } = await import("../../client/builders/manage.ts");
+    const { removeBuilder } = await import("../../client/index.ts");
     const { file, now } = await removeBuilder(this.name, this.context.env);
     this.note(`removed "${this.name}" from ${file}`);
     if (now !== undefined) this.note(`note: ${now.file} has one of that name, which counts again`);

@@ -17,7 +17,7 @@ export class BuilderShowCommand extends DrvThruCommand {
   json = Option.Boolean("--json", false, { description: "print one JSON object" });
 
   async execute(): Promise<number> {
-    const { showBuilder } = await import("../../client/builders/manage.ts");
+    const { showBuilder } = await import("../../client/index.ts");
     const builder = await showBuilder(this.name, this.context.env);
     const { endpoint, remembered } = builder;
     if (this.json) this.printJson({ ...builderJson(builder), endpointId: endpoint, remembered });

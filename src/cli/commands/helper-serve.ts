@@ -41,8 +41,7 @@ export class HelperServeCommand extends DrvThruCommand {
         fix: "--trusted-public-key-file FILE, with one NAME:BASE64 a line",
       });
     }
-    const { startHelper } = await import("../../helper/serve.ts");
-    const { jsonLog } = await import("../../helper/log.ts");
+    const { jsonLog, startHelper } = await import("../../helper/index.ts");
     const { cwd, env, signal, stderr } = this.context;
     const helper = await startHelper({
       keyFile: resolve(cwd, this.keyFile),

@@ -20,7 +20,7 @@ export class KeyShowCommand extends DrvThruCommand {
   json = Option.Boolean("--json", false, { description: "print one JSON object" });
 
   async execute(): Promise<number> {
-    const { clientKey } = await import("../../client/key.ts");
+    const { clientKey } = await import("../../client/index.ts");
     const key = await clientKey({ file: this.keyFile });
     if (this.json) this.printJson(key);
     else this.print(key.id);

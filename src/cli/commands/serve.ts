@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command, Option } from "clipanion";
 import { Failure } from "../../lib/failure.ts";
+import { passedSockets } from "../../lib/passed-sockets.ts";
 import { DrvThruCommand } from "../command.ts";
 import { ExitCode } from "../exit.ts";
 import { formatColumns } from "../table.ts";
@@ -45,8 +46,7 @@ export class ServeCommand extends DrvThruCommand {
 
   async execute(): Promise<number> {
     const config = await this.builderConfig();
-    const { startBuilder } = await import("../../server/serve.ts");
-    const { passedSockets } = await import("../../lib/passed-sockets.ts");
+    const { startBuilder } = await import("../../server/index.ts");
     const { signal, hurry } = this.context;
     hurry.patience = PATIENCE;
     const again = this.reloads();
@@ -79,9 +79,7 @@ export class ServeCommand extends DrvThruCommand {
 
   /** Everything wrong with the flags is said before anything is started. */
   private async builderConfig() {
-    const { readConfig } = await import("../../server/config.ts");
-    const { configFromFlags } = await import("../../server/config-flags.ts");
-    const { findDataFolder } = await import("../../server/data-folder.ts");
+    const { configFromFlags, findDataFolder, readConfig } = await import("../../server/index.ts");
     const { dataDir, trustedClient, relay, bind, advertise } = this;
     if (this.config === undefined) {
       const dataFolder = findDataFolder(dataDir && resolve(this.context.cwd, dataDir), this.context.env);

@@ -56,7 +56,7 @@ export class StatusCommand extends LocalCommand {
   }
 
   private async withRemote<T>(target: BuildTarget, work: (client: BuilderClient) => Promise<T>): Promise<T> {
-    const { connect } = await import("../../client/connect.ts");
+    const { connect } = await import("../../client/index.ts");
     await using client = await connect({ target, clientKeyFile: this.keyFile, signal: this.context.signal });
     return await work(client);
   }

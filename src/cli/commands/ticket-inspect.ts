@@ -27,7 +27,7 @@ export class TicketInspectCommand extends LocalCommand {
   async execute(): Promise<number> {
     const given = (this.ticket === "-" ? await readSecret(this.context.stdin) : this.ticket).trim();
     if (/^[0-9a-f]{4,64}$/.test(given)) return await this.byId(given);
-    const { inspectTicketText } = await import("../../client/inspect.ts");
+    const { inspectTicketText } = await import("../../client/index.ts");
     const text = inspectTicketText(given);
     const record = await this.recordOf(text.ticketId);
     if (this.json) this.printJson({ ...text, record: record ?? null });

@@ -15,7 +15,7 @@ export class TicketRevealCommand extends LocalCommand {
   id = Option.String({ required: true, name: "ID" });
 
   async execute(): Promise<number> {
-    const id = ticketId(this.id);
+    const id = await ticketId(this.id);
     const { text, ticket } = await this.withBuilder(client => client.tickets.reveal(id));
     if (this.json) this.printJson({ ticket: text, ...ticket });
     else this.print(text);

@@ -19,7 +19,7 @@ export class TicketRevokeCommand extends LocalCommand {
   now = Option.Boolean("--now", false, { description: "also cancel its running builds" });
 
   async execute(): Promise<number> {
-    const id = ticketId(this.id);
+    const id = await ticketId(this.id);
     const revoked = await this.withBuilder(client => client.tickets.revoke(id, { now: this.now }));
     if (this.json) this.printJson(revoked);
     else this.print(revoked.ticket.id);

@@ -1,7 +1,7 @@
 import { Failure } from "../../lib/failure.ts";
 import { type EndpointId, parseId } from "../../lib/ids.ts";
 import { formatPublicKey, parsePublicKey } from "../../nix/signing-key.ts";
-import { isAddress, isRelayUrl } from "../../tickets/text.ts";
+import { isAddress, isRelayUrl } from "../../tickets/place.ts";
 
 /** What a builder file says of a builder. */
 export interface BuilderEntry {

@@ -3,7 +3,6 @@ import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { Carrier } from "../connection/carrier.ts";
 import { toFailure } from "../errors.ts";
-import { importByHelper } from "../import/by-helper.ts";
 import { checkProof, readClosure } from "../transfer/closure.ts";
 import { fetchNars } from "../transfer/fetch.ts";
 import type { Meter } from "../transfer/meter.ts";
@@ -55,6 +54,8 @@ async function importClosure(job: Job, store: Store, output: StorePath, context:
   );
   const fetching = { carrier, build, meter, streams: job.request.narFetches ?? 1, signal };
   if (job.right === "helper") {
+    // Few need it, and it is a web server: Node takes longer to load what that is made of than all the rest.
+    const { importByHelper } = await import("../import/by-helper.ts");
     await importByHelper({ ...fetching, socketPath: job.around.helperSocket, key: job.key, store }, lacking);
   } else {
     const nars = fetchNars(fetching, lacking);
