@@ -3,6 +3,7 @@ import { Failure } from "../lib/failure.ts";
 import { whyOf } from "../lib/system-error.ts";
 import { commands } from "./commands/index.ts";
 import { ExitCode } from "./exit.ts";
+import { spaceFullCollections } from "./full-collections.ts";
 import { commandHelp, overview, usageOf } from "./help.ts";
 import { heightOf, type Io, widthOf } from "./io.ts";
 import { refuseRepeated } from "./repeated.ts";
@@ -41,6 +42,7 @@ async function showVersion(io: Io): Promise<number> {
 
 /** The program: runs the process's own arguments and leaves with the exit code. */
 export async function main(): Promise<void> {
+  spaceFullCollections();
   const abort = new AbortController();
   const leave = new AbortController();
   const hurry = { signal: leave.signal, patience: 0 };
