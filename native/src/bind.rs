@@ -18,7 +18,9 @@ const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
 const SEND_WINDOW: u64 = 32 * 1024 * 1024;
 /// One-way streams of the peer at once: a connection has one for control.
 const ONE_WAY: u32 = 16;
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// The side that opened a connection says so often that it lives. The other says so by its answers, and by itself only where that does not come.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_OF_HOST: Duration = Duration::from_secs(3);
 /// A peer from which nothing was heard for so long has vanished.
 const IDLE_MS: u32 = 5000;
 
@@ -57,22 +59,22 @@ impl Limits {
     /// Of connections that peers open: a stranger's window is no larger than what a stranger may send.
     fn of_strangers(&self) -> QuicTransportConfig {
         let window = self.stranger_bytes.map_or(CONNECTION_WINDOW, |bytes| bytes.min(CONNECTION_WINDOW.into()) as u32);
-        self.transport(window)
+        self.transport(window, KEEP_ALIVE_OF_HOST)
     }
 
     /// Of connections that this endpoint opens.
     pub fn of_known(&self) -> QuicTransportConfig {
-        self.transport(CONNECTION_WINDOW)
+        self.transport(CONNECTION_WINDOW, KEEP_ALIVE)
     }
 
-    fn transport(&self, window: u32) -> QuicTransportConfig {
+    fn transport(&self, window: u32, keep_alive: Duration) -> QuicTransportConfig {
         QuicTransportConfig::builder()
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
             .receive_window(VarInt::from_u32(window))
             .send_window(SEND_WINDOW)
             .max_concurrent_bidi_streams(VarInt::from_u32(self.streams))
             .max_concurrent_uni_streams(VarInt::from_u32(ONE_WAY))
-            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_interval(keep_alive)
             .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
             .build()
     }

@@ -10,7 +10,7 @@ import {
   type StatusTransferSchema,
 } from "../../gen/drvthru/v1/status_pb.js";
 import { type EndpointId, idToBytes } from "../lib/ids.ts";
-import type { State, StoredBuild } from "../state/state.ts";
+import type { State } from "../state/state.ts";
 import { type Owner, sameOwner } from "../tickets/use.ts";
 import type { Builds } from "./build/builds.ts";
 import type { LiveBuild } from "./build/live-build.ts";
@@ -25,6 +25,10 @@ const SHORTEST_PAUSE = 100;
 const MOVING_PAUSE = 1_000;
 /** Characters of an ended build's message: the whole is told by `Build.Get`. */
 const MAX_ERROR = 512;
+/** Of ended builds: with all others the status stays far below what one message may have. */
+const MAX_RECENT_BYTES = 2 * 1024 * 1024;
+/** What is asked of the builder's state again and again must leave it time for others: so many times what it took. */
+const REST = 20;
 
 /** What the status tells of. */
 export interface StatusContext {
@@ -57,14 +61,16 @@ export function statusService(context: StatusContext): ServiceImpl<typeof Status
     async *watch(_request, call) {
       const principal = await principalOf(call);
       for (;;) {
+        const began = performance.now();
         const status = statusFor(principal, context);
+        const rest = Math.max(SHORTEST_PAUSE, REST * (performance.now() - began));
         const moving = status.uploads.length + status.downloads.length > 0;
         const pause = moving ? Math.min(MOVING_PAUSE, context.keepAlive) : context.keepAlive;
         // Before the status is handed out: what changes until its reader comes back would be missed otherwise.
         const changed = context.builds.changed.wait(pause, call.signal);
         changed.catch(() => undefined); // awaited below, unless the reader never comes back
         yield { status };
-        await Promise.all([changed, sleep(SHORTEST_PAUSE, undefined, { signal: call.signal })]);
+        await Promise.all([changed, sleep(rest, undefined, { signal: call.signal })]);
       }
     },
   };
@@ -73,7 +79,8 @@ export function statusService(context: StatusContext): ServiceImpl<typeof Status
 function statusFor(principal: Principal, context: StatusContext): BuilderStatus {
   const { builds, scheduler, going } = context;
   const mine = (owner: Owner) => principal.kind === "administrator" || sameOwner(owner, principal.owner);
-  const seen = (live: readonly LiveBuild[]) => live.filter(build => mine(build.owner)).map(liveRecord);
+  const seen = (live: readonly LiveBuild[]) =>
+    live.filter(build => mine(build.owner)).map(build => briefRecord(liveRecord(build)));
   const active = builds.live.filter(build => build.phase === "running");
   const { queued } = scheduler;
   const opened = builds.live.filter(build => build.phase === "reserved" || build.phase === "starting");
@@ -93,22 +100,38 @@ function statusFor(principal: Principal, context: StatusContext): BuilderStatus 
     opened: seen(opened),
     uploads: opened.filter(build => build.putStreams > 0 && mine(build.owner)).map(uploadOf),
     downloads: going.all.filter(download => mine(download.owner)).map(downloadOf),
-    recent: recentFor(principal, context).map(recentRecord),
+    recent: recentFor(principal, context),
     connectedClients: context.connectedClients(),
   });
 }
 
-function recentFor(principal: Principal, { state, recentBuilds: most }: StatusContext): StoredBuild[] {
+/** Newest first, as many as there is room for. */
+function recentFor(principal: Principal, { state, recentBuilds: most }: StatusContext): BuildRecord[] {
   const kept = principal.kind === "guest" ? state.buildsOf(principal.owner, most * 2) : state.recent(most);
-  return kept.filter(build => build.end !== undefined).slice(0, most);
+  const records: BuildRecord[] = [];
+  let room = MAX_RECENT_BYTES;
+  for (const build of kept) {
+    if (build.end === undefined) continue;
+    const record = briefRecord(storedRecord(build));
+    room -= sizeOf(record);
+    if (records.length >= most || room < 0) break;
+    records.push(record);
+  }
+  return records;
 }
 
-/** Short: there are many, and they are sent again with each change. */
-function recentRecord(build: StoredBuild): BuildRecord {
-  const record = storedRecord(build);
-  if (record.result === undefined) return record;
-  const message = [...record.result.message].slice(0, MAX_ERROR).join("");
-  return { ...record, targets: [], result: { ...record.result, message, targets: [] } };
+/** In bytes, roughly and never too little. */
+function sizeOf({ installable, client, result }: BuildRecord): number {
+  return 256 + 4 * (installable.length + client.length + (result?.message.length ?? 0));
+}
+
+/** Short: there are many, and they are sent again with each change. A guest chooses how much a build names. */
+function briefRecord(record: BuildRecord): BuildRecord {
+  const { result } = record;
+  const brief = { ...record, targets: [] };
+  if (result === undefined) return brief;
+  const message = [...result.message].slice(0, MAX_ERROR).join("");
+  return { ...brief, result: { ...result, message, targets: [], failures: [] } };
 }
 
 function uploadOf(build: LiveBuild): MessageInitShape<typeof StatusTransferSchema> {

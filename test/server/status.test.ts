@@ -4,9 +4,12 @@ import { test } from "node:test";
 import { BuildState } from "../../gen/drvthru/v1/build_pb.js";
 import { Codec } from "../../gen/drvthru/v1/common_pb.js";
 import type { BuilderStatus } from "../../gen/drvthru/v1/status_pb.js";
-import type { ClientId } from "../../src/lib/ids.ts";
+import { type ClientId, idToBytes } from "../../src/lib/ids.ts";
+import type { StorePath } from "../../src/nix/store-path.ts";
 import { Channel } from "../../src/server/channel.ts";
 import { derivation, sourcePath } from "../fakes/make-path.ts";
+import { databaseWith } from "../state/history.ts";
+import { id } from "../state/samples.ts";
 import { begin, fetched, missing, open, putData, putPaths, putStart, randomId, resultOf } from "./calls.ts";
 import { type Connected, world } from "./world.ts";
 
@@ -161,4 +164,61 @@ test("a download under way is told to its owner and the administrator alone", as
   requests.end();
   await fetching;
   await statusWhere(guest, status => status.downloads.length === 0);
+});
+
+test("attack: guests open builds of a thousand derivations to break the administrator's status and the lists", async t => {
+  const builder = await world(t);
+  const long = (n: number) => `${n}-`.padEnd(190, "x");
+  const sample = derivation({ name: "sample" });
+  const drvs = Array.from({ length: 1_024 }, (_, n) => {
+    const name = long(n);
+    const path = (end: string) => sample.info.path.replace("sample.drv", `${name}${end}`) as StorePath;
+    const outputs = Object.fromEntries(["a", "b", "c", "d"].map(o => [o.repeat(120), path(`-${o}`)]));
+    return { ...sample, info: { ...sample.info, path: path(".drv") }, outputs };
+  });
+  const ticket = await builder.ticket({ uses: undefined });
+  const guest = builder.guest(ticket);
+  for (let n = 0; n < 4; n++) await open(guest, drvs, { installable: "i".repeat(512) });
+  const administrator = builder.connect({ kind: "administrator" });
+  const { status } = await administrator.status.get({});
+  assert.deepEqual(
+    status?.opened.map(({ targets }) => targets.length),
+    [0, 0, 0, 0],
+  );
+  for (const list of [await guest.build.list({}), await administrator.build.list({})]) {
+    assert.deepEqual(
+      list.builds.map(({ targets }) => targets.length),
+      [1_024, 0, 0, 0],
+    );
+  }
+});
+
+test("attack: a guest's builds fail with long messages in many derivations; the status tells them in short", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone();
+  const failing = Array.from({ length: 64 }, (_, n) => derivation({ name: `failing-${n}` }));
+  for (const drv of failing)
+    builder.nix.script(drv.info.path, async () => ({
+      status: "permanent-failure",
+      message: `'${drv.info.path}' ${"e".repeat(4_000)}`,
+    }));
+  for (let n = 0; n < 20; n++) {
+    const target = derivation({ name: `target-${n}`, inputs: failing });
+    await resultOf(guest, await begin(guest, [target], failing, { options: { keepGoing: true } }));
+  }
+  const { status } = await builder.connect({ kind: "administrator" }).status.get({});
+  assert.equal(status?.recent.length, 20);
+  assert.ok(status.recent.every(({ result }) => result?.failures.length === 0 && [...result.message].length <= 512));
+});
+
+test("of more ended builds than one message can hold the status tells the newest", async t => {
+  const text = "\u{1F600}".repeat(128);
+  const builder = await world(t, {
+    limits: { recentBuilds: 10_000, keepBuilds: 10_000 },
+    before: folder => databaseWith(folder, { tickets: 1, builds: 2_000 }, { installable: text }).close(),
+  });
+  const { status } = await builder.connect({ kind: "administrator" }).status.get({});
+  const told = status?.recent ?? [];
+  assert.ok(told.length > 1_000 && told.length < 2_000, `${told.length}`);
+  assert.deepEqual(told[0]?.buildId, idToBytes(id.build(1_999)));
 });

@@ -29,6 +29,8 @@ export interface WorldOptions {
   readonly nix?: FakeNixOptions;
   readonly limits?: Partial<ServerLimits>;
   readonly building?: Partial<BuildSettings>;
+  /** What its data folder has before it starts. */
+  readonly before?: (folder: string) => Promise<void>;
 }
 
 /** A client's connection. */
@@ -203,6 +205,7 @@ export class World {
 /** Makes a world for one test. */
 export async function world(t: TestContext, options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "drv-thru-server-"));
+  await options.before?.(folder);
   const made = new World(folder, options);
   await made.start();
   t.after(async () => {

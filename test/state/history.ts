@@ -1,6 +1,9 @@
 import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { BuildOpenRequestSchema, BuildOutcome, BuildResultSchema } from "../../gen/drvthru/v1/build_pb.js";
 import { DATABASE } from "../../src/state/database.ts";
+import type { StoredBuild } from "../../src/state/state.ts";
 import { Tables } from "../../src/state/tables.ts";
 import { end, id, keyOwner, ticket, ticketOwner } from "./samples.ts";
 
@@ -11,16 +14,33 @@ export interface History {
   readonly builds: number;
 }
 
-/** A result of usual length. */
-const RESULT = new Uint8Array(60);
+const RESULT = toBinary(
+  BuildResultSchema,
+  create(BuildResultSchema, { outcome: BuildOutcome.FAILED, message: "a message of usual length" }),
+);
+const REQUEST = toBinary(
+  BuildOpenRequestSchema,
+  create(BuildOpenRequestSchema, {
+    targets: [
+      {
+        drvPath: "/nix/store/ffffffffffffffffffffffffffffffff-hello-2.12.1.drv",
+        outputs: [{ name: "out", path: "/nix/store/ffffffffffffffffffffffffffffffff-hello-2.12.1" }],
+      },
+    ],
+  }),
+);
 
 /** Opens the database of a data folder, and writes a history into it at once. */
-export function databaseWith(folder: string, { tickets, builds }: History): RootDatabase<unknown, string> {
+export function databaseWith(
+  folder: string,
+  { tickets, builds }: History,
+  changes: Partial<StoredBuild> = {},
+): RootDatabase<unknown, string> {
   const root = open<unknown, string>({ ...DATABASE, path: join(folder, "state") });
   const tables = new Tables(root);
   root.transactionSync(() => {
     for (let n = 0; n < tickets; n++) tables.putTicket(ticket(n, { createdAt: n }));
-    for (let n = 0; n < builds; n++) tables.putBuild(ended(n, tickets));
+    for (let n = 0; n < builds; n++) tables.putBuild({ ...ended(n, tickets), ...changes });
   });
   return root;
 }
@@ -30,7 +50,7 @@ function ended(n: number, tickets: number) {
     id: id.build(n),
     owner: n % 2 === 0 || tickets === 0 ? keyOwner(1) : ticketOwner(n % tickets, 2),
     digest: "d1".repeat(32),
-    request: new Uint8Array(200),
+    request: REQUEST,
     installable: "nixpkgs#hello",
     clientName: "ticket:friend",
     use: n % 5 === 0 ? "refunded" : "committed",

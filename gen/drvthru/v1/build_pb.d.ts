@@ -913,7 +913,7 @@ export declare const BuildListRequestSchema: GenMessage<BuildListRequest>;
  */
 export declare type BuildListResponse = Message<"drvthru.v1.BuildListResponse"> & {
   /**
-   * Newest first.
+   * Newest first. Those that do not fit into 3 MiB with the ones before them come without targets, and their results without message, targets and failures.
    *
    * @generated from field: repeated drvthru.v1.BuildRecord builds = 1;
    */

@@ -136,7 +136,7 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
   queuedCount: number;
 
   /**
-   * Builds with a slot that the caller may see.
+   * Builds with a slot that the caller may see. Here and below without targets, which Build.Get tells.
    *
    * @generated from field: repeated drvthru.v1.BuildRecord active = 8;
    */
@@ -157,7 +157,7 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
   opened: BuildRecord[];
 
   /**
-   * Ended builds that the caller may see, newest first. Messages of results have at most 512 characters, and no targets.
+   * Ended builds that the caller may see, newest first, as many as fit into 2 MiB. Results have no targets and failures, and messages of at most 512 characters.
    *
    * @generated from field: repeated drvthru.v1.BuildRecord recent = 11;
    */

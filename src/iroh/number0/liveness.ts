@@ -1,5 +1,5 @@
-/** Milliseconds between two looks. */
-const interval = 1000;
+/** Milliseconds between two looks: each costs a call of the binding, and a builder may have a thousand connections. */
+const interval = 2000;
 /** A live connection is never silent for longer than its keep-alive of 5 s, however busy the peer's program is. */
 const silenceLimit = 12_000;
 

@@ -1,5 +1,6 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import type { BuildRecord } from "../../../gen/drvthru/v1/build_pb.js";
+import { type BuildRecord, BuildRecordSchema } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import type { BuildId } from "../../lib/ids.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
@@ -8,6 +9,9 @@ import type { Principal } from "../principal.ts";
 import { refuse } from "../refusal.ts";
 import type { LiveBuild } from "./live-build.ts";
 import { liveRecord, storedRecord } from "./record.ts";
+
+/** Bytes of a list's records that are told whole. */
+const MAX_LIST_BYTES = 3 * 1024 * 1024;
 
 /** A build that somebody may see: one that goes on, or one as it was kept. */
 export type FoundBuild = { readonly live: LiveBuild } | { readonly stored: StoredBuild };
@@ -33,7 +37,21 @@ export function listBuilds(principal: Principal, most: number, { live, state }: 
   const going = [...live.values()].filter(build => maySee(principal, build.owner)).map(liveRecord);
   const kept = principal.kind === "guest" ? state.buildsOf(principal.owner, most) : state.recent(most);
   const ended = kept.filter(build => !live.has(build.id)).map(storedRecord);
-  return [...going.reverse(), ...ended].slice(0, most);
+  return withinOneMessage([...going.reverse(), ...ended].slice(0, most));
+}
+
+/** Those that do not fit come without what they name. */
+function withinOneMessage(records: readonly BuildRecord[]): BuildRecord[] {
+  let room = MAX_LIST_BYTES;
+  return records.map(record => {
+    const { length } = toBinary(BuildRecordSchema, record);
+    if (length <= room) {
+      room -= length;
+      return record;
+    }
+    const result = record.result && { ...record.result, message: "", targets: [], failures: [] };
+    return { ...record, targets: [], ...(result && { result }) };
+  });
 }
 
 function maySee(principal: Principal, owner: Owner): boolean {
