@@ -54,13 +54,17 @@ function withNom(t: TestContext, script: string) {
   chmodSync(join(folder, "nom"), 0o755);
   const env = { PATH: `${folder}:${process.env["PATH"]}`, XDG_STATE_HOME: folder, FOLDER: folder };
   const world = testIo({ env, terminal: true, columns: 100, screen: openSync(join(folder, "screen"), "a") });
-  const show = (events: AsyncIterable<BuildEvent>, more: { nom?: boolean; quiet?: boolean } = {}) => {
+  const show = (
+    events: AsyncIterable<BuildEvent>,
+    more: { nom?: boolean; quiet?: boolean; terminal?: boolean } = {},
+  ) => {
     const run: BuildRun = {
       result: Promise.resolve(REPORT),
       [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
     };
-    const options = { quiet: false, verbose: false, nameDerivations: false, json: false, nom: true, ...more };
-    return showBuild(run, world.io, options);
+    const { terminal = true, ...rest } = more;
+    const options = { quiet: false, verbose: false, nameDerivations: false, json: false, nom: true, ...rest };
+    return showBuild(run, { ...world.io, terminal }, options);
   };
   return { ...world, show, read: (name: string) => readFileSync(join(folder, name), "utf8") };
 }
@@ -125,10 +129,11 @@ test("a nom that reads nothing and never ends is given up, whatever it is sent",
   assert.equal(await nom.show(events(...BUILDING, ENDED)), 0, "one that only does not end is ended");
 });
 
-test("nom is not asked where it is not wanted, not installed, or no program", async t => {
+test("nom is not asked where it is not wanted, not installed, no program, or where there is no terminal", async t => {
   const nom = withNom(t, "touch $FOLDER/ran");
   await nom.show(events(...BUILDING, ENDED), { nom: false });
   await nom.show(events(...BUILDING, ENDED), { quiet: true });
+  await nom.show(events(...BUILDING, ENDED), { terminal: false });
   assert.throws(() => nom.read("ran"), { code: "ENOENT" });
   const folder = nom.io.env["FOLDER"] ?? "";
   assert.equal(findNom({ PATH: folder }), join(folder, "nom"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { chmod, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -167,7 +167,19 @@ test("what stands where the helper should be is told apart", async t => {
   assert.equal(await find("file/sock"), "absent");
   helper.onKey = () => ({ ok: "perhaps" }) as never;
   assert.equal(await find("helper.sock"), "silent");
+  const closed = join(world.home, "helper.sock");
+  await chmod(world.home, 0o755);
+  await chmod(closed, 0o000);
+  const found = await asNobody(() => findHelper(closed, key, new AbortController().signal));
+  assert.deepEqual([found.kind, found.gid], ["no-permission", (await stat(closed)).gid]);
 });
+
+/** Root may open everything: then somebody else tries. */
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  if (process.getuid?.() !== 0) return await work();
+  process.seteuid?.(65_534);
+  return await work().finally(() => process.seteuid?.(0));
+}
 
 test("8,192 paths are one question, one more makes a second, and no question is longer than it may be", () => {
   const { info } = unprovenPath("x", "1");

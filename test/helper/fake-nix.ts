@@ -9,6 +9,7 @@ const paths = args.slice(args.indexOf("--") + 1);
 const met: Record<string, { status: number; text: string } | string> = {};
 let failed = false;
 const inherited = descriptors();
+const stdin = readlinkSync("/proc/self/fd/0");
 
 await get("nix-cache-info");
 for (const path of paths) {
@@ -16,7 +17,8 @@ for (const path of paths) {
   const url = /^URL: (.*)$/m.exec(narinfo)?.[1];
   if (url !== undefined) await get(url);
 }
-const result: NixReport = { args, env: process.env as Record<string, string>, descriptors: inherited, met };
+const env = process.env as Record<string, string>;
+const result: NixReport = { args, env, stdin, descriptors: inherited, met };
 writeFileSync(report, JSON.stringify(result));
 if (failed) process.stderr.write("error: the fake met a refusal\n");
 process.exitCode = failed ? 1 : 0;

@@ -7,13 +7,12 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startHelper } from "../../src/helper/serve.ts";
-import { HELPER_LIMITS } from "../../src/lib/helper-protocol.ts";
 import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { formatPublicKey, generateSecretKey, signPath } from "../../src/nix/signing-key.ts";
 import { hashPart } from "../../src/nix/store-path.ts";
 import { sourcePath, unprovenPath } from "../fakes/make-path.ts";
 import { serveCache } from "./cache.ts";
-import { answerOn, askAt, makeHelper, ownGroup } from "./world.ts";
+import { answerOn, askAt, makeHelper, socketGroup } from "./world.ts";
 
 const made = unprovenPath("hello", "hello, world");
 const { path } = made.info;
@@ -29,7 +28,7 @@ test("members of the helper's group may ask, and nobody else", async t => {
   const { socketPath } = await makeHelper(t);
   const stat = await lstat(socketPath);
   assert.equal(stat.mode & 0o777, 0o660);
-  assert.equal(stat.gid, process.getgid?.());
+  assert.equal(stat.gid, socketGroup().gid);
 });
 
 test("whoever asks whether a key is allowed is told before anything is sent", async t => {
@@ -68,7 +67,8 @@ test("nix copy gets a fixed list of arguments, an environment of its own, and no
   });
   const { url } = await serveCache(t, [made], key);
   assert.deepEqual(await ask({ ask: "import", key: keyText, url, paths: [path] }), { ok: true });
-  const { args, env, descriptors, met } = await nix();
+  const { args, env, stdin, descriptors, met } = await nix();
+  assert.equal(stdin, "/dev/null");
   const from = args.indexOf("--from");
   assert.deepEqual(args.slice(from - 2, from), ["copy", "--no-recursive"]);
   assert.deepEqual(args.slice(from + 2), ["--", path]);
@@ -178,8 +178,8 @@ test("attack: a message one byte too large", async t => {
     const question = JSON.stringify({ ask: "key", key: keyText });
     return `${question}${" ".repeat(bytes - question.length - 1)}\n`;
   };
-  assert.deepEqual(await ask(padded(HELPER_LIMITS.message)), { ok: true });
-  const answer = await ask(padded(HELPER_LIMITS.message + 1));
+  assert.deepEqual(await ask(padded(1_048_576)), { ok: true });
+  const answer = await ask(padded(1_048_577));
   assert.ok(answer?.ok === false);
   assert.match(answer.message, /more than 1048576 bytes/);
 });
@@ -243,7 +243,7 @@ test("what Nix says against a path is told, cut at 16 KiB", async t => {
   const answer = await ask({ ask: "import", key: keyText, url: "http://127.0.0.1:9/x", paths: [path] });
   assert.ok(answer?.ok === false);
   assert.match(answer.message, /^no room\nxxx/);
-  assert.equal(Buffer.byteLength(answer.message), HELPER_LIMITS.errorText);
+  assert.equal(Buffer.byteLength(answer.message), 16_384);
 });
 
 test("a full disk is told from a path that Nix refuses", async t => {
@@ -281,7 +281,7 @@ test("attack: a symlink stands where the helper's socket shall be", async t => {
 
 function start(folder: string, socketPath: string) {
   const log = { info: () => undefined, warn: () => undefined };
-  return startHelper({ keyFile: join(folder, "keys"), socketPath, group: ownGroup(), env: {}, log });
+  return startHelper({ keyFile: join(folder, "keys"), socketPath, group: socketGroup().name, env: {}, log });
 }
 
 function alive(pid: number): boolean {

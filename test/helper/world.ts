@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -30,6 +30,8 @@ export interface HelperWorld {
 export interface NixReport {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** What its stdin is. */
+  readonly stdin: string;
   /** Descriptors above 2 that point to a socket or a file. */
   readonly descriptors: readonly string[];
   /** URL to status and text, or the error. */
@@ -70,7 +72,7 @@ export async function makeHelper(
   const helper = await startHelper({
     keyFile,
     socketPath,
-    group: ownGroup(),
+    group: socketGroup().name,
     env: {},
     log: { info: note, warn: note },
     askingMs,
@@ -118,6 +120,13 @@ export async function answerOn(socket: Socket): Promise<HelperAnswer | undefined
 }
 
 /** The group that whoever tests may give a socket to. */
-export function ownGroup(): string {
-  return execFileSync("id", ["-gn"], { encoding: "utf8" }).trim();
+export function socketGroup(): { readonly name: string; readonly gid: number } {
+  const mine = process.getgroups?.() ?? [];
+  const groups = readFileSync("/etc/group", "utf8").split("\n");
+  const known = groups.map(line => ({ name: line.split(":")[0] ?? "", gid: Number(line.split(":")[2]) }));
+  const may = known.filter(({ name, gid }) => name !== "" && (process.getuid?.() === 0 || mine.includes(gid)));
+  // Another than that of new files, where there is a choice.
+  const found = may.find(({ gid }) => gid !== process.getgid?.()) ?? may[0];
+  if (found === undefined) throw new Error("no group of this user is in /etc/group");
+  return found;
 }
