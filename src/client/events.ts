@@ -77,6 +77,8 @@ export type BuildEvent =
   | { readonly kind: "output-ready"; readonly drvPath: string; readonly name: string; readonly path: string }
   /** Outputs come down; at most about ten a second. */
   | ({ readonly kind: "download" } & TransferProgress)
+  /** From about so many bytes of NAR on outputs come compressed, or as they are because that would not make them smaller. */
+  | { readonly kind: "download-encoding"; readonly codec: "none" | "zstd"; readonly bytes: number }
   /** A requested output and its closure are valid here. */
   | { readonly kind: "imported"; readonly path: string }
   /** A result link was made. */

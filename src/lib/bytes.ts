@@ -6,12 +6,24 @@ export type Bytes = AsyncIterable<Uint8Array>;
 
 /** Sends bytes through a transform of Node, such as a compressor. */
 export async function* through(source: Bytes, transform: Transform): AsyncGenerator<Uint8Array> {
-  const fed = pipeline(source, transform);
+  let failed: { readonly error: unknown } | undefined;
+  async function* watched() {
+    try {
+      yield* source;
+    } catch (error) {
+      failed = { error };
+      throw error;
+    }
+  }
+  const fed = pipeline(watched, transform);
   // A failure comes out of the iteration below; this only keeps it from counting as unhandled before.
   fed.catch(() => undefined);
   try {
     for await (const chunk of transform) yield chunk;
     await fed;
+  } catch (error) {
+    // Where the source fails the transform is only told to end.
+    throw failed === undefined ? error : failed.error;
   } finally {
     transform.destroy();
   }

@@ -18,3 +18,11 @@ test("how inputs travel is said with -v alone", () => {
     line: "from 4.0 MiB on inputs go up as they are: they do not shrink",
   });
 });
+
+test("how outputs travel is said with -v alone", () => {
+  const said = (verbose: boolean, codec: "none" | "zstd", bytes: number) =>
+    describe({ kind: "download-encoding", codec, bytes }, { verbose, nameDerivations: false });
+  assert.deepEqual(said(false, "zstd", 0), {});
+  assert.deepEqual(said(true, "zstd", 0), { line: "from 0 B on outputs come compressed (zstd)" });
+  assert.deepEqual(said(true, "none", 4 * 2 ** 20), { line: "from 4.0 MiB on outputs come as they are" });
+});

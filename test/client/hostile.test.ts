@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { zstdCompressSync } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import { CacheFetchPartSchema } from "../../gen/drvthru/v1/cache_pb.js";
 import { type NextPart, readNar } from "../../src/client/transfer/nar-parts.ts";
+import { rawFrame } from "../../src/lib/zstd-frames.ts";
 import { generateSecretKey, signPath } from "../../src/nix/signing-key.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
 import { derivation, sourcePath, unprovenPath } from "../fakes/make-path.ts";
@@ -133,7 +135,9 @@ test("attack: a builder sends a path for ever without a byte of it", async () =>
   const info = { ...unprovenPath("endless", "").info, narSize: 1 << 20 };
   const endless = [
     [new Uint8Array(), /empty pieces/],
-    [skippable(60_000), /too many bytes/],
+    [frames(60_000, zstdCompressSync("")), /does not decompress/],
+    [frames(60_000, rawFrame(new Uint8Array())), /too many bytes/],
+    [skippable(60_000), /does not decompress/],
   ] as const;
   for (const [nothing, refusal] of endless) {
     let begun = false;
@@ -151,6 +155,11 @@ test("attack: a builder begins a path anew for ever", async () => {
   const begin = create(CacheFetchPartSchema, { part: { case: "begin", value: { path: info.path } } }).part;
   await assert.rejects(Array.fromAsync(readNar(info, async () => begin)), /the builder sent 32 files/);
 });
+
+/** The same frame again and again, up to so many bytes. */
+function frames(length: number, frame: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.concat(Array.from({ length: Math.floor(length / frame.length) }, () => frame)));
+}
 
 /** A frame of zstd that a decoder skips: its mark, a length, and so many bytes. */
 function skippable(length: number): Uint8Array<ArrayBuffer> {

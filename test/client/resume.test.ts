@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { constants, zstdCompressSync } from "node:zlib";
 import { BuildOutcome } from "../../gen/drvthru/v1/build_pb.js";
+import { rawFrame } from "../../src/lib/zstd-frames.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
 import { derivation } from "../fakes/make-path.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -108,7 +109,7 @@ test("attack: a builder begins a path again and again", async t => {
   world.builder.send = async function* () {
     for (; begun < 100; begun++) {
       yield { parts: [{ part: { case: "begin", value: { path: out } } }] };
-      yield { parts: [{ part: { case: "data", value: new Uint8Array(10) } }] };
+      yield { parts: [{ part: { case: "data", value: rawFrame(new Uint8Array(10)) } }] };
     }
   };
   const { failure } = await world.build([app]);

@@ -39,9 +39,14 @@ test("the builder's cache folder is a binary cache from which Nix itself copies,
   const stage = current();
   const [path = ""] = await stage.built(
     await stage.ticket(),
-    `step "top" "cat $dep > $out; echo $dep >> $out" { dep = step "dep" "echo content > $out" { }; }`,
+    `step "top" "cat $dep > $out; echo $dep $mixed >> $out" {
+      dep = step "dep" "echo content > $out" { };
+      mixed = step "mixed" "(yes | head -c 4200000; head -c 4200000 /dev/urandom; yes | head -c 1000000) > $out" { };
+    }`,
   );
-  await until(() => entries().has("top") && entries().has("dep"));
+  await until(() => ["top", "dep", "mixed"].every(name => entries().has(name)));
+  const fileSize = Number(/^FileSize: (\d+)$/m.exec(entries().get("mixed") ?? "")?.[1]);
+  assert.ok(fileSize > 4_200_000 && fileSize < 4_300_000, `${fileSize} bytes, of which 4,200,000 do not shrink`);
   const { stdout } = await stage.admin("ticket", "inspect", await stage.ticket(), "--json");
   const key: string = JSON.parse(stdout).signingKey;
   const copy = (store: string, keys: string) =>
@@ -53,7 +58,10 @@ test("the builder's cache folder is a binary cache from which Nix itself copies,
   assert.notEqual((await copy("untrusting", stranger)).status, 0);
   const { status, stderr } = await copy("other", key);
   assert.equal(status, 0, stderr);
-  assert.match(readFileSync(stage.builder.outside(`/tmp/other${path}`), "utf8"), /^content\n\/nix\/store\/.*-dep\n$/);
+  assert.match(
+    readFileSync(stage.builder.outside(`/tmp/other${path}`), "utf8"),
+    /^content\n\/nix\/store\/.*-dep .*-mixed\n$/,
+  );
   assert.equal(statSync(cache()).mode & 0o777, 0o700);
 });
 

@@ -86,7 +86,7 @@ export declare type CacheFetchRequest = Message<"drvthru.v1.CacheFetchRequest"> 
 export declare const CacheFetchRequestSchema: GenMessage<CacheFetchRequest>;
 
 /**
- * One path asked for. It comes as one zstd frame with a window of at most 8 MiB: its file in the builder's binary cache.
+ * One path asked for. It comes as zstd frames with windows of at most 8 MiB: its file in the builder's binary cache.
  *
  * @generated from message drvthru.v1.CacheFetchItem
  */

@@ -45,6 +45,8 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
       return { phase: transfer("uploading inputs", event) };
     case "upload-encoding":
       return more(`from ${formatBytes(event.bytes)} on inputs go up ${ENCODINGS[event.codec]}`);
+    case "download-encoding":
+      return more(`from ${formatBytes(event.bytes)} on outputs come ${RETURN_ENCODINGS[event.codec]}`);
     case "queued":
       return { phase: `waiting for a slot, place ${event.position}` };
     case "started":
@@ -80,6 +82,7 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
 }
 
 const ENCODINGS = { none: "as they are: they do not shrink", zstd: "compressed (zstd, level 3)" } as const;
+const RETURN_ENCODINGS = { none: "as they are", zstd: "compressed (zstd)" } as const;
 
 const PATHS = { direct: "direct", relay: "over a relay", unknown: "over an unknown path" } as const;
 

@@ -5,11 +5,13 @@ import { Carrier } from "../connection/carrier.ts";
 import { isLost, toFailure } from "../errors.ts";
 import { createMeter, type Meter } from "../transfer/meter.ts";
 import { createChannel } from "./channel.ts";
-import { importOutput } from "./import.ts";
+import { type ImportContext, importOutput } from "./import.ts";
 import type { Job, JobDownloads } from "./job.ts";
 
 /** The builder has so many milliseconds to hear that an output was fetched. */
 const TELL = 5_000;
+/** Paths up to so many bytes of NAR say how they come only where nothing was said yet. */
+const NO_NEWS = 1 << 20;
 
 /**
  * Takes outputs of one build into the store here as they become ready, whatever connections come and go meanwhile: an import that has begun waits for
@@ -23,6 +25,7 @@ export class Downloads implements JobDownloads {
   readonly #meter: Meter;
   readonly #scope = new AbortController();
   readonly #told = new Set<StorePath>();
+  #codec: "none" | "zstd" | undefined;
   readonly #ready = createChannel<StorePath>({
     limit: Number.POSITIVE_INFINITY,
     droppable: () => false,
@@ -70,13 +73,21 @@ export class Downloads implements JobDownloads {
   async #take(path: StorePath): Promise<void> {
     const { bytes, paths } = this.#meter;
     const signal = AbortSignal.any([this.#job.signal, this.#scope.signal]);
-    const context = { build: this.build, carrier: this.carrier, meter: this.#meter, signal };
+    const encoding: ImportContext["encoding"] = (codec, info) => this.#encoding(codec, info.narSize);
+    const context = { build: this.build, carrier: this.carrier, meter: this.#meter, encoding, signal };
     try {
       // What breaks here is the store's end of it, or all calls at once: then the whole begins anew with the next connection.
       await this.carrier.through(() => importOutput(this.#job, path, context), "fetching outputs", signal);
     } finally {
       this.#job.ledger.downloaded(this.#meter.paths - paths, this.#meter.bytes - bytes);
     }
+  }
+
+  /** Of a thousand small paths each comes in its own way, which is no news. */
+  #encoding(codec: "none" | "zstd", size: number): void {
+    if (codec === this.#codec || (this.#codec !== undefined && size <= NO_NEWS)) return;
+    this.#codec = codec;
+    this.#job.emit({ kind: "download-encoding", codec, bytes: this.#meter.bytes });
   }
 
   /** The builder may forget it earlier then; without that word it keeps it as long as the build. So nobody waits for this, and nothing depends on it. */

@@ -4,7 +4,7 @@ import type { StorePath } from "../../nix/store-path.ts";
 import type { Carrier } from "../connection/carrier.ts";
 import { toFailure } from "../errors.ts";
 import { checkProof, readClosure } from "../transfer/closure.ts";
-import { fetchNars } from "../transfer/fetch.ts";
+import { type FetchContext, fetchNars } from "../transfer/fetch.ts";
 import type { Meter } from "../transfer/meter.ts";
 import type { Job } from "./job.ts";
 
@@ -14,6 +14,7 @@ export interface ImportContext {
   /** The connection of the moment. */
   readonly carrier: Carrier;
   readonly meter: Meter;
+  readonly encoding: FetchContext["encoding"];
   readonly signal: AbortSignal;
 }
 
@@ -36,7 +37,7 @@ export async function importOutput(job: Job, output: StorePath, context: ImportC
 }
 
 async function importClosure(job: Job, store: Store, output: StorePath, context: ImportContext): Promise<void> {
-  const { build, carrier, meter, signal } = context;
+  const { build, carrier, meter, encoding, signal } = context;
   if (job.key === undefined) throw new TypeError("the key is decided before anything is fetched");
   const rules = { expected: job.plan.expected, key: job.key };
   const doing = "asking what an output needs";
@@ -52,7 +53,7 @@ async function importClosure(job: Job, store: Store, output: StorePath, context:
     lacking.length,
     lacking.reduce((sum, info) => sum + info.narSize, 0),
   );
-  const fetching = { carrier, build, meter, streams: job.request.narFetches ?? 1, signal };
+  const fetching = { carrier, build, meter, encoding, streams: job.request.narFetches ?? 1, signal };
   if (job.right === "helper") {
     // Few need it, and it is a web server: Node takes longer to load what that is made of than all the rest.
     const { importByHelper } = await import("../import/by-helper.ts");

@@ -11,6 +11,8 @@ import { readNar } from "./nar-parts.ts";
 export interface FetchContext extends LaneContext {
   /** Calls over which the paths come, 1 or more; more than 16 are taken as 16. */
   readonly streams: number;
+  /** Is told how the bytes of a path come, and when that changes. */
+  readonly encoding: (codec: "none" | "zstd", info: PathInfo) => void;
 }
 
 /** Most fetch streams: together their windows must stay below what a session may hold unread, or they would wait for each other for ever. */
@@ -32,14 +34,15 @@ export async function* fetchNars(context: FetchContext, infos: readonly PathInfo
     for (const lane of lanes) await lane.begin();
     for (const [index, info] of infos.entries()) {
       const lane = lanes[index % count];
-      if (lane !== undefined)
-        yield {
-          info,
-          nar: counted(
-            readNar(info, () => lane.next()),
-            context.meter,
-          ),
-        };
+      if (lane === undefined) continue;
+      const tell = (raw: boolean) => context.encoding(raw ? "none" : "zstd", info);
+      yield {
+        info,
+        nar: counted(
+          readNar(info, () => lane.next(), tell),
+          context.meter,
+        ),
+      };
     }
     for (const lane of lanes) if ((await lane.next()) !== undefined) throw malformed("more than was asked for");
   } finally {

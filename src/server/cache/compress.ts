@@ -1,32 +1,36 @@
-import { pipeline, Readable } from "node:stream";
 import { promisify } from "node:util";
 import { constants, createZstdCompress, zstdCompress } from "node:zlib";
+import { type Bytes, through } from "../../lib/bytes.ts";
+import { stretches } from "../../lib/stretches.ts";
+import { rawFrame, rawFramePieces } from "../../lib/zstd-frames.ts";
 
 /** NARs up to this size are compressed whole: a compressor for each would cost more than it saves. */
 export const WHOLE = 256 * 1024;
-/** Bytes of one piece of a compressed file. */
-const PIECE = 64 * 1024;
+/** NARs below this size are not compressed: that saves less than a block of the disk, and costs more than all else that is done with them. */
+export const TINY = 4 * 1024;
+/** Most bytes of one piece of a file: with what is around it in a message it just fits the power of two that the encoder of messages takes for it. */
+export const PIECE = 127 * 1024;
 /** The fastest: a fill is what the first client waits for. */
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
 const compressAtOnce = promisify(zstdCompress);
 
-/** A small NAR as one zstd frame. */
-export async function compressedWhole(nar: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  return await compressAtOnce(Buffer.concat(await Array.fromAsync(nar)), { params: PARAMS });
+/** A small NAR as one zstd frame, of raw blocks where it is tiny or does not shrink by a tenth. */
+export async function compressedWhole(nar: Bytes): Promise<Uint8Array> {
+  const chunks = await Array.fromAsync(nar);
+  const [first] = chunks;
+  const bytes = chunks.length === 1 && first ? first : Buffer.concat(chunks);
+  if (bytes.length < TINY) return rawFrame(bytes);
+  const frame = await compressAtOnce(bytes, { params: PARAMS });
+  return frame.length < bytes.length * 0.9 ? frame : rawFrame(bytes);
 }
 
-/** A NAR as one zstd frame, piece by piece. */
-export async function* compressed(nar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const compressor = createZstdCompress({ params: PARAMS, chunkSize: PIECE });
-  let failed: unknown;
-  pipeline(Readable.from(nar, { objectMode: true, highWaterMark: 1 }), compressor, error => {
-    failed = error ?? undefined;
-  });
-  try {
-    for await (const piece of compressor) yield piece;
-  } catch (error) {
-    throw failed ?? error;
-  } finally {
-    compressor.destroy();
+/** A NAR as zstd frames, piece by piece: stretches that do not shrink are frames of raw blocks. */
+export async function* compressed(nar: Bytes): AsyncGenerator<Uint8Array> {
+  for await (const { shrinks, bytes } of stretches(nar)) {
+    yield* shrinks ? through(bytes, compressor()) : rawFramePieces(bytes, PIECE);
   }
+}
+
+function compressor() {
+  return createZstdCompress({ params: PARAMS, chunkSize: PIECE });
 }

@@ -71,7 +71,7 @@ class EntryFile implements FileSource {
     this.#options = options;
   }
 
-  async read(position: number, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  async read(position: number, most: number): Promise<Uint8Array> {
     const length = Math.max(0, Math.min(most, this.whole.fileSize - position));
     const buffer = new Uint8Array(length);
     if (length === 0) return buffer;

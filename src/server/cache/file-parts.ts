@@ -5,13 +5,11 @@ import type { CacheFetchItem, CacheFetchPartSchema } from "../../../gen/drvthru/
 import { type Sha256, sha256FromBytes, sha256ToBytes } from "../../nix/hash.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import { malformed, storePathFromWire } from "../path-infos.ts";
+import { PIECE } from "./compress.ts";
 import type { FileSource } from "./source.ts";
 
 /** A piece of an answer. */
 export type Part = MessageInitShape<typeof CacheFetchPartSchema>;
-
-/** Bytes of one piece: with what is around it in a message it just fits the power of two that the encoder of messages takes for it. */
-export const PIECE = 127 * 1024;
 
 /** A path that is asked for, and what of its file is there already. */
 export interface Wanted {
@@ -37,7 +35,8 @@ export async function* fileParts(source: FileSource, wanted: Wanted, signal: Abo
   yield beginPart(wanted.path, source, start);
   for (let at = start; ; ) {
     const bytes = await source.read(at, PIECE, signal);
-    hash.update(bytes);
+    // A fill was hashed when it was made.
+    if (source.how === "hit") hash.update(bytes);
     at += bytes.length;
     // The last bytes are withheld from a client if something is wrong with any of them.
     if (source.whole !== undefined && at >= source.whole.fileSize) check(source, hash, wanted.path);

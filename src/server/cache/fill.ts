@@ -13,6 +13,9 @@ export interface FillRoom {
   grow(before: number, bytes: number): Promise<void>;
 }
 
+/** Bytes written last that a fill holds: who follows closely needs no file. */
+const RECENT = 1024 * 1024;
+
 /** One path on its way into the cache: compressed into a file while any number of readers follow. A small one never is a file before it is whole. */
 export class Fill {
   /** As it was vouched for. */
@@ -21,6 +24,8 @@ export class Fill {
   readonly #grown = new Notice();
   #file: { readonly name: string; readonly handle: FileHandle } | undefined;
   #bytes: Uint8Array | undefined;
+  /** The end of the file, piece by piece. */
+  #recent: { readonly at: number; readonly piece: Uint8Array }[] = [];
   #size = 0;
   #whole: WholeFile | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -88,8 +93,14 @@ export class Fill {
     } catch (cause) {
       throw new NoRoom("the cache cannot write a file", { cause });
     }
+    this.#remember(piece);
     this.#size += piece.length;
     this.#grown.ring();
+  }
+
+  #remember(piece: Uint8Array): void {
+    this.#recent.push({ at: this.#size, piece });
+    while (this.#size + piece.length - (this.#recent[0]?.at ?? this.#size) > RECENT) this.#recent.shift();
   }
 
   /** Whoever follows hears of it. */
@@ -117,13 +128,16 @@ export class Fill {
     };
   }
 
-  async #read(position: number, most: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async #read(position: number, most: number, signal: AbortSignal): Promise<Uint8Array> {
     while (this.#size <= position && this.#whole === undefined) {
       if (this.#failure !== undefined) throw this.#failure.error;
       await this.#grown.wait(undefined, signal);
     }
     const length = Math.max(0, Math.min(most, this.#size - position));
-    if (this.#bytes !== undefined) return Uint8Array.from(this.#bytes.subarray(position, position + length));
+    if (this.#bytes !== undefined) return this.#bytes.subarray(position, position + length);
+    const recent = this.#recent.findLast(({ at }) => at <= position);
+    if (recent !== undefined && length > 0)
+      return recent.piece.subarray(position - recent.at, position - recent.at + length);
     const buffer = new Uint8Array(length);
     const { bytesRead } = (length > 0 && (await this.#file?.handle.read(buffer, 0, length, position))) || {
       bytesRead: 0,

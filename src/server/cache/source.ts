@@ -13,7 +13,7 @@ export interface FileSource {
   /** Known once the file is whole. */
   readonly whole: WholeFile | undefined;
   /** At most so many bytes from a position, none at the end. Waits while the file grows. Throws {@link NoRoom} if it will never be whole. */
-  read(position: number, most: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+  read(position: number, most: number, signal: AbortSignal): Promise<Uint8Array>;
   /** Its bytes do not have its hash: it is not to be served again. */
   damaged(): void;
   /** Ends the use. `whole`: it was read to its end, and nothing was wrong with it. May be repeated. */
