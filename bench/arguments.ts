@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { CONTESTANTS, type Contestant } from "./peers/peer.ts";
 import { WORKLOADS, workloadsNamed } from "./workloads/index.ts";
 import type { Workload } from "./workloads/workload.ts";
 
@@ -11,8 +12,8 @@ export interface Asked {
   readonly runs: number | undefined;
   /** Bytes of the big paths, in MiB; each workload's own where it says nothing. */
   readonly mib: number | undefined;
-  /** Whether others than drv-thru take part. */
-  readonly peers: boolean;
+  /** Who may take part. */
+  readonly who: readonly Contestant[];
   /** The path of another program with our command line. */
   readonly seed: string | undefined;
   readonly profile: boolean;
@@ -31,6 +32,7 @@ export function readArguments(args: readonly string[]): Asked | undefined {
       runs: { type: "string" },
       mib: { type: "string" },
       peer: { type: "string" },
+      who: { type: "string" },
       "no-peer": { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
       docs: { type: "boolean", default: false },
@@ -43,7 +45,7 @@ export function readArguments(args: readonly string[]): Asked | undefined {
     workloads: choose(values.only),
     runs: count("--runs", values.runs),
     mib: count("--mib", values.mib),
-    peers: !values["no-peer"],
+    who: values["no-peer"] ? ["local", "native", "number0"] : contestants(values.who),
     seed: seedOf(values.peer),
     profile: values.profile,
     docs: values.docs,
@@ -54,6 +56,15 @@ export function readArguments(args: readonly string[]): Asked | undefined {
 function choose(only: string | undefined): Workload[] {
   if (only === undefined) return WORKLOADS.filter(workload => !workload.onlyWhenNamed);
   return [...new Set(only.split(",").flatMap(workloadsNamed))];
+}
+
+function contestants(text: string | undefined): readonly Contestant[] {
+  if (text === undefined) return CONTESTANTS;
+  return text.split(",").map(name => {
+    const found = CONTESTANTS.find(who => who === name);
+    if (!found) throw new Error(`no contestant ${name}; there are ${CONTESTANTS.join(", ")}`);
+    return found;
+  });
 }
 
 function count(name: string, text: string | undefined): number | undefined {
@@ -86,7 +97,8 @@ Options:
   --runs N          Runs of each; the tables show medians, and the highest memory. Default: 1, of the shortest more.
   --mib N           Size of the big paths in MiB. Default: what the workload says.
   --peer seed=PATH  Also another program with this command line, which finds its libraries outside /nix. All then build a flake.
-  --no-peer         drv-thru and the client's own Nix alone.
+  --who NAMES       These contestants, with commas between them. Default: all.
+  --no-peer         Those of --who local,native,number0.
   --docs            Write the tables and the chart into docs/performance.md and docs/performance.svg.
   --profile         Write CPU profiles of client and builder to bench/results/, and say where the time went.
   --node-options TEXT
@@ -108,6 +120,7 @@ What was measured so far is in bench/results/latest.json after each workload. A 
 Examples:
   npm run bench
   npm run bench -- --only w3,w4 --runs 3
-  npm run bench -- --only w4c --mib 256 --no-peer --profile
+  npm run bench -- --only w2 --who local,native,store
+  npm run profile -- w4c --mib 256
 `;
 }

@@ -50,11 +50,11 @@ export class Runner {
   }
 
   #whyNot(who: Contestant): string | undefined {
-    const { peers, seed, profile } = this.#asked;
+    const { who: asked, seed, profile } = this.#asked;
+    if (!asked.includes(who)) return "it was not asked for";
     // A profile of one of the two is enough to read.
     if (profile && who === "number0" && whyNot("native", seed) === undefined) return "profiled is the native addon";
-    const ours = who === "local" || who === "native" || who === "number0";
-    return peers || ours ? whyNot(who, seed) : "it was not asked for";
+    return whyNot(who, seed);
   }
 
   /** What it cost, or what went wrong. */

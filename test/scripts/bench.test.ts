@@ -28,7 +28,8 @@ test("the bench's help names every workload, and what is asked for is what runs"
     asked?.workloads.map(({ id }) => id),
     ["w4r", "w3c"],
   );
-  assert.deepEqual([asked?.runs, asked?.mib, asked?.peers], [3, 64, false]);
+  assert.deepEqual([asked?.runs, asked?.mib, asked?.who], [3, 64, ["local", "native", "number0"]]);
+  assert.deepEqual(readArguments(["--who", "store,native"])?.who, ["store", "native"]);
   const all = readArguments([])?.workloads;
   assert.ok(all?.every(({ onlyWhenNamed }) => !onlyWhenNamed));
 });
@@ -43,6 +44,7 @@ test("the start of a name means all workloads that begin so, and a whole name th
 test("wrong arguments of the bench are named", () => {
   assert.throws(() => readArguments(["--only", "w9"]), /no workload w9; there are w1, /);
   assert.throws(() => readArguments(["--only", ""]), /no workload ; there are w1, /);
+  assert.throws(() => readArguments(["--who", "nobody"]), /no contestant nobody; there are local, /);
   assert.throws(() => readArguments(["--peer", "rust=/bin/sh"]), /--peer rust=\/bin\/sh is not seed=PATH/);
   assert.throws(() => readArguments(["--peer", "seed=/no/such"]), /seed=\/no\/such: there is no such file/);
   assert.equal(readArguments(["--peer", "seed=/bin/sh"])?.seed, "/bin/sh");
