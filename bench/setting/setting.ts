@@ -3,6 +3,8 @@ import { type Host, makeHost } from "../../test/hosts/host.ts";
 import type { Installable } from "../peers/nix.ts";
 import type { OurBuilder } from "../peers/ours.ts";
 import type { Contestant, Job, Peer } from "../peers/peer.ts";
+import { TRIVIAL } from "../workloads/expressions.ts";
+import { layJob } from "../workloads/job.ts";
 import { startContestants } from "./contestants.ts";
 import { joinMain, joinSlow } from "./links.ts";
 import type { Shape, ShapedLink } from "./shaped-link.ts";
@@ -60,6 +62,8 @@ export async function makeSetting(plan: Plan): Promise<Setting> {
       if (!found) throw new Error(`${who} does not take part`);
       return found;
     };
+    // The first start of a program compiles it, and the first build of a builder finds nothing ready: neither is what people wait for.
+    for (const who of ours.keys()) await peer(who).build(layJob(client, TRIVIAL));
     return { ...hosts, ...(link && { link }), ours, installable, peer, stop };
   } catch (error) {
     await stop();

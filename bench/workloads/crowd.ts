@@ -42,8 +42,10 @@ export const CROWD: Workload = {
 async function crowd(setting: Setting, ours: OurBuilder) {
   const { builder, client } = setting;
   const jobs = Array.from({ length: OTHERS }, () => layJob(client, withSources(1)));
-  const commands = jobs.map(job => `env SALT=${job.env["SALT"]} ${ourCommand(setting.installable(job)).join(" ")} & `);
-  const script = `${commands.join("")}for n in ${commands.map(() => "1").join(" ")}; do wait -n || exit; done`;
+  const commands = jobs.map(
+    job => `env SALT=${job.env["SALT"]} ${ourCommand(setting.installable(job)).join(" ")} & all="$all $!"\n`,
+  );
+  const script = `${commands.join("")}for one in $all; do wait $one || exit; done`;
   return await timed({ builder, client }, ["bash", "-c", script], { ...jobs[0]?.env, ...environment(ours) });
 }
 
