@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const own = ["iroh", "delay", "state", "clients"];
+const own = ["iroh", "delay", "state", "clients", "closure"];
 const [first = "", ...flags] = process.argv.slice(2);
 const [script, args] = own.includes(first) ? [first, flags] : ["parts", process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `micro/${script}.ts`), ...args], {

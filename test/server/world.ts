@@ -203,7 +203,7 @@ export class World {
 }
 
 /** Makes a world for one test. */
-export async function world(t: TestContext, options: WorldOptions = {}): Promise<World> {
+export async function world(t: Pick<TestContext, "after">, options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "drv-thru-server-"));
   await options.before?.(folder);
   const made = new World(folder, options);

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../lib/failure.ts";
@@ -12,24 +13,18 @@ import { refuse } from "../refusal.ts";
 import type { Stores } from "../stores.ts";
 import { notThere } from "./nar-of.ts";
 import type { OutputCache } from "./output-cache.ts";
+import { RememberedClosures } from "./remembered.ts";
 import { stillVouched, type Voucher, vouched } from "./vouch.ts";
 
-/** Infos that are remembered, of all builds: some 1 KiB each. */
-const MAX_INFOS = 400_000;
-/** Builds of which any are remembered. */
-const MAX_BUILDS = 256;
-
-interface Remembered {
-  readonly byOutput: Map<StorePath, readonly PathInfo[]>;
-  readonly all: Map<StorePath, PathInfo>;
-}
+/** Infos between two turns of others. */
+const TURN = 64;
 
 /** The closures of outputs, signed: what a client may fetch. Remembered for the builds that asked last. */
 export class Closures {
   readonly #queries: Stores;
   readonly #voucher: Voucher;
   readonly #cache: Pick<OutputCache, "infoOf">;
-  readonly #known = new Map<BuildId, Remembered>();
+  readonly #remembered = new RememberedClosures();
 
   constructor(queries: Stores, voucher: Voucher, cache: Pick<OutputCache, "infoOf">) {
     this.#queries = queries;
@@ -46,10 +41,10 @@ export class Closures {
   async of(found: FoundBuild, output: StorePath, signal: AbortSignal): Promise<readonly PathInfo[]> {
     this.checkOutput(found, output);
     const { id } = outputsOf(found);
-    const known = this.#remembered(id).byOutput.get(output);
+    const known = this.#remembered.of(id).byOutput.get(output);
     if (known !== undefined) return known;
     const infos = await this.#queries.use(signal, store => this.#closure(store, output));
-    const { byOutput, all } = this.#remembered(id);
+    const { byOutput, all } = this.#remembered.of(id);
     byOutput.set(output, infos);
     for (const info of infos) all.set(info.path, info);
     return infos;
@@ -60,14 +55,13 @@ export class Closures {
     try {
       return await closure([output], async paths => {
         const held = await store.pathInfos(paths);
-        return await Promise.all(
-          paths.map(async (path, index) => {
-            const info = held[index];
-            if (info !== undefined) return vouched(info, this.#voucher);
-            const cached = await this.#cache.infoOf(path);
-            return cached && stillVouched(cached, this.#voucher);
-          }),
-        );
+        const infos: (PathInfo | undefined)[] = [];
+        for (const [index, path] of paths.entries()) {
+          // Signatures take time: others have their turn between them.
+          if (index % TURN === TURN - 1) await setImmediate();
+          infos.push(await this.#vouchedFor(path, held[index]));
+        }
+        return infos;
       });
     } catch (error) {
       if (error instanceof Failure && error.reason === "path-not-valid") throw notThere(output);
@@ -75,10 +69,16 @@ export class Closures {
     }
   }
 
+  async #vouchedFor(path: StorePath, info: PathInfo | undefined): Promise<PathInfo | undefined> {
+    if (info !== undefined) return vouched(info, this.#voucher);
+    const cached = await this.#cache.infoOf(path);
+    return cached && stillVouched(cached, this.#voucher);
+  }
+
   /** The infos of these paths out of the closures of a build's outputs. Throws a refusal for any other path. */
   async infos(found: FoundBuild, paths: readonly StorePath[], signal: AbortSignal): Promise<PathInfo[]> {
     const { id, outputs } = outputsOf(found);
-    const { all } = this.#remembered(id);
+    const { all } = this.#remembered.of(id);
     let refused: ConnectError | undefined;
     // A client that comes again after a restart has its infos already, and asks for bytes at once.
     for (const output of paths.every(path => all.has(path)) ? [] : await this.#there(outputs, signal)) {
@@ -104,19 +104,6 @@ export class Closures {
       if (valid.has(path) || (await this.#cache.infoOf(path)) !== undefined) there.push(path);
     }
     return there;
-  }
-
-  #remembered(id: BuildId): Remembered {
-    const known = this.#known.get(id) ?? { byOutput: new Map(), all: new Map() };
-    this.#known.delete(id);
-    this.#known.set(id, known);
-    let infos = [...this.#known.values()].reduce((sum, { all }) => sum + all.size, 0);
-    for (const [oldest, { all }] of this.#known) {
-      if ((infos <= MAX_INFOS && this.#known.size <= MAX_BUILDS) || oldest === id) break;
-      this.#known.delete(oldest);
-      infos -= all.size;
-    }
-    return known;
   }
 }
 
