@@ -171,6 +171,26 @@ for (const deaf of [false, true]) {
   });
 }
 
+test("the variables of whoever builds reach the evaluation, such as NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM", async t => {
+  const folder = await mkdtemp(join(tmpdir(), "drv-thru-nix-"));
+  const path = process.env["PATH"];
+  t.after(async () => {
+    process.env["PATH"] = path;
+    delete process.env["NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM"];
+    await rm(folder, { recursive: true });
+  });
+  await writeFile(join(folder, "nix"), '#!/bin/sh\necho "$NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM"\n', { mode: 0o755 });
+  process.env["PATH"] = `${folder}:${path}`;
+  process.env["NIXPKGS_ALLOW_UNSUPPORTED_SYSTEM"] = "1";
+  const printed: string[] = [];
+  const run: RunNix = async (...given) => {
+    printed.push((await runNix(...given)).stdout);
+    return { exitCode: 0, stdout: "[]", stderr: "" };
+  };
+  await evaluate({ installables: ["app"], impure: true }, { run, outputPaths, onWarning });
+  assert.deepEqual(printed, ["1\n"]);
+});
+
 test("an evaluation that is aborted where there is no nix is a cancel, and signals nobody", async () => {
   const signalled: string[] = [];
   const note = () => void signalled.push("SIGTERM");

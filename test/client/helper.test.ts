@@ -65,6 +65,7 @@ test("attack: another user of this machine asks the client's port for what is no
   const met: Record<string, number> = {};
   let port = "";
   helper.onImport = async question => {
+    assert.match(question.url, /^http:\/\/127\.0\.0\.1:\d+\/[A-Za-z0-9_-]{32}$/);
     const { origin, pathname } = new URL(question.url);
     port = new URL(question.url).port;
     const narinfo = `${out.slice(11, 43)}.narinfo`;
@@ -82,6 +83,8 @@ test("attack: another user of this machine asks the client's port for what is no
     ] as const) {
       met[name] = (await fetch(url, { method })).status;
     }
+    // Another address of the loopback stands for all others of this machine.
+    await assert.rejects(once(connect(Number(port), "127.0.0.2"), "connect"), "it listens elsewhere too");
     return { ok: false, reason: "import-failed", message: "enough seen" };
   };
   const { failure } = await world.build([app]);

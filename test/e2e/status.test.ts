@@ -56,6 +56,7 @@ test("the status names the builder first, and who builds, who waits and for how 
     const { stdout } = await stage.admin("status");
     const told = await statusJson();
     const [lead = "", capacity] = stdout.split("\n");
+    assert.match(told.endpointId, /^[0-9a-f]{64}$/);
     assert.equal(lead, `builder ${told.endpointId}`);
     assert.equal(capacity, "[#] active 1/1, queued 1");
     assert.match(stdout, /\nActive:\n {2}[0-9a-f]{12} {2}ticket:friend {2}building {2}\d+s {2}\S/);

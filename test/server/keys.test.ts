@@ -91,6 +91,10 @@ test("the data folder is the flag's, the environment's, the system's, the user's
     "/home/x/.local/state/drv-thru",
   );
   assert.throws(() => findDataFolder("", env, gone), Failure);
+  assert.throws(
+    () => findDataFolder(undefined, { HOME: "" }, gone),
+    isFailure(/no HOME/, "drv-thru serve --data-dir DIR"),
+  );
 });
 
 test("a data folder that others may write is refused; one that cannot be made is named", t => {

@@ -68,6 +68,27 @@ test("a builder starts, answers its administrator on a private socket, and stops
   assert.throws(() => statSync(socketPath), { code: "ENOENT" });
 });
 
+test("serve says where it is reached and what signs its outputs, and how to hand out a ticket", { skip }, async t => {
+  const folder = folderOf(t);
+  const program = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
+  const flags = ["--data-dir", folder, "--relay", "none", "--bind", "127.0.0.1"];
+  const child = spawn(process.execPath, [program, "serve", ...flags], { stdio: ["ignore", "pipe", "ignore"] });
+  t.after(() => child.kill("SIGKILL"));
+  const [said] = await once(child.stdout, "data");
+  const key = readFileSync(join(folder, "signing-public.key"), "utf8").trim();
+  const rows = new Map(
+    String(said)
+      .split("\n")
+      .map(line => line.split(/ {2,}/, 2) as [string, string]),
+  );
+  assert.match(rows.get("builder") ?? "", /^[0-9a-f]{64}$/);
+  assert.match(rows.get("addresses") ?? "", /^127\.0\.0\.1:\d+$/);
+  assert.deepEqual([rows.get("signing key"), rows.get("relay"), rows.get("data folder")], [key, "none", folder]);
+  assert.match(String(said), /\n\nHand out a ticket:\n {2}drv-thru ticket create\n$/);
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+});
+
 test("a data folder of the earlier program is taken over: its ids and keys stay, its tickets are not read", {
   skip,
 }, async t => {

@@ -31,6 +31,7 @@ export interface WorldOptions {
   readonly building?: Partial<BuildSettings>;
   /** What its data folder has before it starts. */
   readonly before?: (folder: string) => Promise<void>;
+  readonly log?: Logger;
 }
 
 /** A client's connection. */
@@ -59,7 +60,7 @@ export class World {
   readonly nix: FakeNix;
   signingKey = generateSecretKey("builder-1");
   readonly limits: ServerLimits;
-  readonly log: Logger = pino({ level: process.env["DRV_THRU_TEST_LOG"] ?? "silent" });
+  readonly log: Logger;
   readonly building: BuildSettings;
   readonly trustedClients = new Map<ClientId, TrustedClient>();
   readonly drain = new AbortController();
@@ -73,6 +74,7 @@ export class World {
     this.folder = folder;
     this.nix = new FakeNix(options.nix);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.log = options.log ?? pino({ level: process.env["DRV_THRU_TEST_LOG"] ?? "silent" });
     this.building = { maxJobs: 1, cores: 0, maxSilentSeconds: 0, timeoutSeconds: 0, ...options.building };
   }
 
