@@ -1,13 +1,19 @@
 import type { Asked } from "./arguments.ts";
 import { CONTESTANTS, type Contestant, type Measured } from "./peers/peer.ts";
 import { stopAndTakeProfiles } from "./report/profile.ts";
-import type { Row } from "./report/results.ts";
+import { inOneLine, type Row } from "./report/results.ts";
 import { whyNot } from "./setting/contestants.ts";
 import { makeSetting, type Plan, type Setting } from "./setting/setting.ts";
 import type { Workload } from "./workloads/workload.ts";
 
 /** Minutes after which a contestant is given up, where its workload says nothing. */
 const PATIENCE = 15;
+
+/** What a run cost, or what went wrong. */
+interface Tried {
+  readonly measured?: Measured;
+  readonly failure?: string;
+}
 
 /** Runs workloads one after the other, each on hosts of its own, and new ones after whatever went wrong. */
 export class Runner {
@@ -32,11 +38,11 @@ export class Runner {
       // Nobody is always the first, on caches that are still cold.
       const turn = contestants.map((_, n) => contestants[(n + run) % contestants.length] ?? "local");
       for (const who of turn) {
-        const result = await this.#tried(workload, who, mib);
-        const measured = typeof result === "string" ? undefined : result;
+        const { measured, failure } = await this.#tried(workload, who, mib);
         runs[who] = [...(runs[who] ?? []), measured];
-        if (typeof result === "string") row.failures.push(`${who}: ${result}`);
-        progress(`  ${who.padEnd(8)} ${measured ? `${measured.seconds.toFixed(2)} s` : `failed: ${result}`}`);
+        if (failure !== undefined) row.failures.push(`${who}: ${failure}`);
+        const end = measured ? `${measured.seconds.toFixed(2)} s` : `failed: ${inOneLine(failure ?? "")}`;
+        progress(`  ${who.padEnd(8)} ${end}`);
       }
     }
     await this.#end();
@@ -57,19 +63,18 @@ export class Runner {
     return whyNot(who, seed);
   }
 
-  /** What it cost, or what went wrong. */
-  async #tried(workload: Workload, who: Contestant, mib: number): Promise<Measured | string> {
+  async #tried(workload: Workload, who: Contestant, mib: number): Promise<Tried> {
     const minutes = workload.patience ?? PATIENCE;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new Error(`not done after ${minutes} minutes`)), minutes * 60_000);
     try {
       const running = this.#measured(workload, who, mib);
       running.catch(() => undefined);
-      return await Promise.race([running, late.promise]);
+      return { measured: await Promise.race([running, late.promise]) };
     } catch (error) {
       // What stands may be broken, or still at work.
       await this.stop();
-      return error instanceof Error ? error.message : String(error);
+      return { failure: error instanceof Error ? error.message : String(error) };
     } finally {
       clearTimeout(timer);
     }

@@ -17,9 +17,10 @@ try {
   for (const part of chosen) {
     const { ours, limit, ratio } = await measurePart(part);
     const rate = (value: number) => show(value, value < 100 ? 1 : 0);
-    lines.push([part.name, `${part.unit}/s`, rate(ours), rate(limit), show(ratio, 2), part.limitName]);
+    const ratios = [show(ratio.clock, 2), show(ratio.cpu, 2)];
+    lines.push([part.name, `${part.unit}/s`, rate(ours.clock), rate(limit.clock), ...ratios, part.limitName]);
   }
-  const head = ["part", "", "ours", "limit", "ours : limit", "the limit is"];
+  const head = ["part", "", "ours", "limit", "ours : limit", "of CPU time", "the limit is"];
   process.stdout.write(`Node ${process.version}, ${availableParallelism()} cores\n\n${markdown([head, ...lines])}\n`);
 } finally {
   await state.end();

@@ -14,12 +14,17 @@ export interface Part {
   readonly limitName: string;
 }
 
-/** What came out. */
+/** How much a second: by the clock, and of CPU time, which a busy machine changes less. */
+export interface Rate {
+  readonly clock: number;
+  readonly cpu: number;
+}
+
+/** What came out: medians, also of the ratios of slices that ran one after the other. */
 export interface Rates {
-  readonly ours: number;
-  readonly limit: number;
-  /** The median of the ratios of slices that ran one after the other. */
-  readonly ratio: number;
+  readonly ours: Rate;
+  readonly limit: Rate;
+  readonly ratio: Rate;
 }
 
 const SLICES = 7;
@@ -31,16 +36,24 @@ export async function measurePart({ ours, limit }: Part): Promise<Rates> {
   // Once unmeasured: the compiler is not what is measured.
   await slice(ours);
   await slice(limit);
-  const pairs: (readonly [number, number])[] = [];
-  for (let n = 0; n < SLICES; n++) pairs.push([await slice(ours), await slice(limit)]);
-  const middle = (pick: (pair: readonly [number, number]) => number) => median(pairs.map(pick)) ?? 0;
-  return { ours: middle(([a]) => a), limit: middle(([, b]) => b), ratio: middle(([a, b]) => a / b) };
+  const pairs: { readonly ours: Rate; readonly limit: Rate }[] = [];
+  for (let n = 0; n < SLICES; n++) pairs.push({ ours: await slice(ours), limit: await slice(limit) });
+  const middle = (pick: (of: keyof Rate) => readonly number[]): Rate => ({
+    clock: median(pick("clock")) ?? 0,
+    cpu: median(pick("cpu")) ?? 0,
+  });
+  return {
+    ours: middle(of => pairs.map(pair => pair.ours[of])),
+    limit: middle(of => pairs.map(pair => pair.limit[of])),
+    ratio: middle(of => pairs.map(pair => pair.ours[of] / pair.limit[of])),
+  };
 }
 
-/** How much a second. */
-async function slice(work: Work): Promise<number> {
+async function slice(work: Work): Promise<Rate> {
   const begun = performance.now();
+  const cpu = process.cpuUsage();
   let done = 0;
   while (performance.now() - begun < SLICE_MS) done += await work();
-  return done / ((performance.now() - begun) / 1000);
+  const { user, system } = process.cpuUsage(cpu);
+  return { clock: done / ((performance.now() - begun) / 1000), cpu: done / ((user + system) / 1e6) };
 }

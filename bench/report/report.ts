@@ -1,5 +1,6 @@
 import { goalsTable } from "./goals.ts";
 import type { Results } from "./results.ts";
+import { inOneLine } from "./results.ts";
 import { figuresTable, needsTable, ratioTable, secondsTable } from "./table.ts";
 
 /** All of it as Markdown. */
@@ -20,11 +21,4 @@ export function report({ machine, absent, rows }: Results): string {
     missing.length > 0 ? ["Did not take part:", ...missing].join("\n") : undefined,
   ];
   return sections.filter(section => section !== undefined).join("\n\n");
-}
-
-/** Who failed, and the line that says why. */
-function inOneLine(failure: string): string {
-  const lines = failure.split("\n");
-  const why = lines.find(line => /^error\b/.test(line));
-  return why === undefined ? (lines[0] ?? "") : `${failure.split(":", 1)[0]}: ${why}`;
 }

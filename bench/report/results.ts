@@ -31,3 +31,11 @@ export function keepResults(results: Results): void {
   writeFileSync(`${file}.new`, `${JSON.stringify(results, undefined, 1)}\n`);
   renameSync(`${file}.new`, file);
 }
+
+/** A failure in the line of it that says why, with who failed where that stands before it. */
+export function inOneLine(failure: string): string {
+  const lines = failure.split("\n");
+  const why = lines.find(line => /^error\b/.test(line));
+  const [who] = /^[\w-]+: /.exec(failure) ?? [""];
+  return why === undefined ? (lines[0] ?? "") : `${who}${why}`;
+}
