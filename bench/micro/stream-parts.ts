@@ -71,7 +71,7 @@ async function zstdParts(): Promise<Part[]> {
   async function* encodedPieces() {
     yield* inPieces(packed);
   }
-  const sum = async (source: AsyncIterable<Uint8Array | Codec>) => {
+  const sum = async (source: AsyncIterable<unknown>) => {
     for await (const _ of source);
     return SIZE / MEGABYTE;
   };
@@ -84,8 +84,8 @@ async function zstdParts(): Promise<Part[]> {
       name: "upload: zstd of what shrinks 3:1",
       unit: "MB",
       ours: () => sum(encode(inPieces(packing))),
-      limit: packLimit(packing, 3),
-      limitName: "zstd level 3 in one call",
+      limit: packLimit(packing, 1),
+      limitName: "zstd level 1 in one call",
     },
     {
       name: "upload: random bytes tried and left as they are",

@@ -1,4 +1,5 @@
 import type { BuildOutcome, BuildReport, FailedDerivation, PlannedDerivation } from "./report.ts";
+import type { Encoding } from "./transfer/encoding.ts";
 
 /** How far a transfer has come. Bytes are bytes of NAR, as the paths unpack. */
 export interface TransferProgress {
@@ -44,8 +45,8 @@ export type BuildEvent =
   | { readonly kind: "missing"; readonly paths: number; readonly bytes: number; readonly of: number }
   /** Inputs go up; at most about ten a second. */
   | ({ readonly kind: "upload" } & TransferProgress)
-  /** From about so many bytes of NAR on an upload stream travels compressed, or as it is because that would not make it smaller. */
-  | { readonly kind: "upload-encoding"; readonly codec: "none" | "zstd"; readonly bytes: number }
+  /** How an upload stream travels from about so many bytes of NAR on. */
+  | { readonly kind: "upload-encoding"; readonly encoding: Encoding; readonly bytes: number }
   /** It waits for a slot; place from 1. */
   | { readonly kind: "queued"; readonly position: number }
   /** It has a slot. */

@@ -10,11 +10,15 @@ test("another path of the connection is said with -v alone", () => {
 });
 
 test("how inputs travel is said with -v alone", () => {
-  const said = (verbose: boolean, codec: "none" | "zstd", bytes: number) =>
-    describe({ kind: "upload-encoding", codec, bytes }, { verbose, nameDerivations: false });
-  assert.deepEqual(said(false, "zstd", 0), {});
-  assert.deepEqual(said(true, "zstd", 0), { line: "from 0 B on inputs go up compressed (zstd, level 3)" });
-  assert.deepEqual(said(true, "none", 4 * 2 ** 20), {
+  const said = (verbose: boolean, encoding: "incompressible" | "fast-link" | "zstd-1" | "zstd-3", bytes: number) =>
+    describe({ kind: "upload-encoding", encoding, bytes }, { verbose, nameDerivations: false });
+  assert.deepEqual(said(false, "zstd-1", 0), {});
+  assert.deepEqual(said(true, "zstd-1", 0), { line: "from 0 B on inputs go up compressed (zstd, level 1)" });
+  assert.deepEqual(said(true, "zstd-3", 0), { line: "from 0 B on inputs go up compressed (zstd, level 3)" });
+  assert.deepEqual(said(true, "fast-link", 0), {
+    line: "from 0 B on inputs go up as they are: the link is faster than the compressor",
+  });
+  assert.deepEqual(said(true, "incompressible", 4 * 2 ** 20), {
     line: "from 4.0 MiB on inputs go up as they are: they do not shrink",
   });
 });

@@ -44,7 +44,7 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
     case "upload":
       return { phase: transfer("uploading inputs", event) };
     case "upload-encoding":
-      return more(`from ${formatBytes(event.bytes)} on inputs go up ${ENCODINGS[event.codec]}`);
+      return more(`from ${formatBytes(event.bytes)} on inputs go up ${ENCODINGS[event.encoding]}`);
     case "download-encoding":
       return more(`from ${formatBytes(event.bytes)} on outputs come ${RETURN_ENCODINGS[event.codec]}`);
     case "queued":
@@ -81,7 +81,12 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
   }
 }
 
-const ENCODINGS = { none: "as they are: they do not shrink", zstd: "compressed (zstd, level 3)" } as const;
+const ENCODINGS = {
+  incompressible: "as they are: they do not shrink",
+  "fast-link": "as they are: the link is faster than the compressor",
+  "zstd-1": "compressed (zstd, level 1)",
+  "zstd-3": "compressed (zstd, level 3)",
+} as const;
 const RETURN_ENCODINGS = { none: "as they are", zstd: "compressed (zstd)" } as const;
 
 const PATHS = { direct: "direct", relay: "over a relay", unknown: "over an unknown path" } as const;

@@ -3,6 +3,7 @@ import { type BuildId, idToBytes } from "../../lib/ids.ts";
 import type { Connection } from "../connection/connection.ts";
 import { toFailure } from "../errors.ts";
 import { refuseForeignSystems } from "../plan/refuse.ts";
+import type { Encoding } from "../transfer/encoding.ts";
 import { createMeter } from "../transfer/meter.ts";
 import { findMissing } from "../transfer/missing.ts";
 import { putPaths } from "../transfer/put.ts";
@@ -38,7 +39,7 @@ async function sendAndStart(job: Job, build: BuildId, { services, principal }: C
     meter.expect(missing.length, bytes);
     const { upload } = services;
     const { maxPutStreams: maxStreams } = principal;
-    const encoding = (codec: "none" | "zstd") => job.emit({ kind: "upload-encoding", codec, bytes: meter.bytes });
+    const encoding = (encoding: Encoding) => job.emit({ kind: "upload-encoding", encoding, bytes: meter.bytes });
     await putPaths({ upload, build, openStore: around.openStore, meter, maxStreams, encoding, signal }, missing);
     meter.flush();
   });

@@ -8,6 +8,7 @@ import type { OpenStore, Store } from "../../nix/store.ts";
 import type { Services } from "../connection/services.ts";
 import { malformed } from "../wire.ts";
 import { encode } from "./encode.ts";
+import type { Encoding } from "./encoding.ts";
 import type { Meter } from "./meter.ts";
 import { infoBatches, infoToWire, storePathFromWire } from "./path-info.ts";
 import { planPut } from "./put-plan.ts";
@@ -22,7 +23,7 @@ export interface PutContext {
   /** Most streams at once. */
   readonly maxStreams: number;
   /** Is told how the bytes of a stream travel from now on. */
-  readonly encoding: (codec: "none" | "zstd") => void;
+  readonly encoding: (encoding: Encoding) => void;
   readonly signal: AbortSignal;
 }
 
@@ -100,10 +101,11 @@ async function* putMessages(
   }
   let begun = false;
   for await (const piece of encode(nars())) {
-    if (typeof piece === "number") {
-      encoding(piece === Codec.ZSTD ? "zstd" : "none");
-      if (begun) yield { part: { case: "codec", value: piece } };
-      else yield { part: { case: "start", value: { buildId: idToBytes(build), codec: piece } } };
+    if (typeof piece === "string") {
+      encoding(piece);
+      const codec = piece.startsWith("zstd") ? Codec.ZSTD : Codec.NONE;
+      if (begun) yield { part: { case: "codec", value: codec } };
+      else yield { part: { case: "start", value: { buildId: idToBytes(build), codec } } };
       begun = true;
       continue;
     }
