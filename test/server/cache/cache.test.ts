@@ -15,6 +15,7 @@ test("what is fetched once lies in the data folder as a binary cache of Nix", as
   const content = large();
   const { builder, guest, buildId, outs } = await built(t, [content, "small"]);
   const files = await fetched(guest, buildId, outs);
+  assert.equal(readsOf(builder), outs.length, "what is read from Nix for the guest is what fills the cache");
   const names = await entriesOf(builder, 2);
   assert.deepEqual(names.sort(), outs.map(out => `${hashPart(out)}.narinfo`).sort());
   const cache = join(builder.folder, "cache");
