@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -96,10 +96,16 @@ test("ten clients who want the same large output at the same moment cause one fi
   // An empty cache, so that somebody must fill it.
   await stage.builder.run(["rm", "-r", cacheInside()]);
   await stage.startServe();
+  await until(() => existsSync(join(cache(), "signing-public.key")) && readdirSync(join(cache(), "tmp")).length === 0);
+  const made = new Set<string | null>();
+  const watching = watch(join(cache(), "tmp"), (_, name) => made.add(name));
   const outcomes = await Promise.all(
     Array.from({ length: 10 }, async () => stage.build(await stage.ticket(), expression)),
   );
   for (const { status, stderr } of outcomes) assert.equal(status, 0, stderr);
+  await until(() => entries().has("wanted-by-ten"));
+  watching.close();
+  assert.equal(made.size, 2, "one file for the archive and one for what is said of it");
   assert.ok(before > 0);
   assert.equal(readdirSync(join(cache(), "nar")).length, 1);
   assert.equal(
