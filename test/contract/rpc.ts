@@ -7,8 +7,9 @@ import { connectTransport, type TransportOptions } from "../../src/transport/cli
 import { gzipCompression, zstdCompression } from "../../src/transport/compression.ts";
 import { Absent, EchoRequestSchema, Trial } from "../transport/gen/drvthru/transport/test/v1/test_pb.js";
 import { serveTestService } from "../transport/trial.ts";
+import { until } from "../until.ts";
 import type { SessionFactory } from "./session.ts";
-import { until, whenStill } from "./stalls.ts";
+import { whenStill } from "./stalls.ts";
 
 /** A caller's session whose other side, perhaps in another process, runs `serveTestService`. */
 export interface RpcPair {

@@ -14,12 +14,3 @@ export async function whenStill(
   }
   return last;
 }
-
-/** Waits until a condition holds; gives up after half a minute with the condition's own words. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let round = 0; round < 1000; round++) {
-    if (await holds()) return;
-    await sleep(30);
-  }
-  throw new Error(`never came true: ${what}`);
-}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../until.ts";
 import { useStage } from "./stage.ts";
 
 const { skip, current } = useStage();
@@ -19,8 +19,8 @@ function names(): string[] {
   return texts.map(text => /^StorePath: \/nix\/store\/[a-z0-9]{32}-(.*)$/m.exec(text)?.[1] ?? "").sort();
 }
 
-async function until(...expected: readonly string[]): Promise<void> {
-  while (names().join() !== expected.join()) await sleep(10);
+async function untilCached(...expected: readonly string[]): Promise<void> {
+  await until(`the cache holds ${expected.join(" and ")}`, () => names().join() === expected.join());
 }
 
 test("a cache of 5 MB holds the two outputs of 2 MB that were used last, also over a restart", { skip }, async () => {
@@ -37,14 +37,14 @@ test("a cache of 5 MB holds the two outputs of 2 MB that were used last, also ov
   await stage.startServeBy(file);
   const [one = ""] = await stage.built(await stage.ticket(), noise("one"));
   await stage.built(await stage.ticket(), noise("two"));
-  await until("one", "two");
+  await untilCached("one", "two");
   await stage.client.run(["nix-store", "--delete", one], { user: "root" });
   await stage.stopServe();
   await stage.startServeBy(file);
   // Used again: now the other is the one to go.
   await stage.built(await stage.ticket(), noise("one"));
   await stage.built(await stage.ticket(), noise("three"));
-  await until("one", "three");
+  await untilCached("one", "three");
   assert.equal(readdirSync(join(cache(), "nar")).length, 2);
 });
 

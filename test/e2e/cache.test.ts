@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync, watch } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../until.ts";
 import { useStage } from "./stage.ts";
 
 const { skip, current } = useStage({ client: { users: ["guest", "second"] } });
@@ -29,10 +29,6 @@ function logged(message: string): Record<string, unknown>[] {
     .map(line => JSON.parse(line));
 }
 
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await sleep(5);
-}
-
 test("the builder's cache folder is a binary cache from which Nix itself copies, given the builder's key alone", {
   skip,
 }, async () => {
@@ -44,7 +40,7 @@ test("the builder's cache folder is a binary cache from which Nix itself copies,
       mixed = step "mixed" "(yes | head -c 4200000; head -c 4200000 /dev/urandom; yes | head -c 1000000) > $out" { };
     }`,
   );
-  await until(() => ["top", "dep", "mixed"].every(name => entries().has(name)));
+  await until("all three are cached", () => ["top", "dep", "mixed"].every(name => entries().has(name)));
   const fileSize = Number(/^FileSize: (\d+)$/m.exec(entries().get("mixed") ?? "")?.[1]);
   assert.ok(fileSize > 4_200_000 && fileSize < 4_300_000, `${fileSize} bytes, of which 4,200,000 do not shrink`);
   const { stdout } = await stage.admin("ticket", "inspect", await stage.ticket(), "--json");
@@ -69,7 +65,7 @@ test("a second client is served from the cache, and the log says so", { skip }, 
   const stage = current();
   const expression = noise("shared", 3_000_000);
   const [path = ""] = await stage.built(await stage.ticket(), expression);
-  await until(() => entries().has("shared"));
+  await until("it is cached", () => entries().has("shared"));
   assert.deepEqual([logged("paths served").at(-1)?.["hits"], logged("paths served").at(-1)?.["fills"]], [0, 1]);
   // The second client has a store of its own: this one forgets the path.
   const gone = await stage.client.run(["nix-store", "--delete", path], { user: "root" });
@@ -89,21 +85,24 @@ test("ten clients who want the same large output at the same moment cause one fi
   const stage = current();
   const expression = noise("wanted-by-ten", 3_000_000);
   const [path = ""] = await stage.built(await stage.ticket(), expression, ["--quiet"]);
-  await until(() => entries().has("wanted-by-ten"));
+  await until("it is cached", () => entries().has("wanted-by-ten"));
   const before = logged("paths served").length;
   await stage.client.run(["nix-store", "--delete", path], { user: "root" });
   await stage.stopServe();
   // An empty cache, so that somebody must fill it.
   await stage.builder.run(["rm", "-r", cacheInside()]);
   await stage.startServe();
-  await until(() => existsSync(join(cache(), "signing-public.key")) && readdirSync(join(cache(), "tmp")).length === 0);
+  await until(
+    "the cache is open",
+    () => existsSync(join(cache(), "signing-public.key")) && readdirSync(join(cache(), "tmp")).length === 0,
+  );
   const made = new Set<string | null>();
   const watching = watch(join(cache(), "tmp"), (_, name) => made.add(name));
   const outcomes = await Promise.all(
     Array.from({ length: 10 }, async () => stage.build(await stage.ticket(), expression)),
   );
   for (const { status, stderr } of outcomes) assert.equal(status, 0, stderr);
-  await until(() => entries().has("wanted-by-ten"));
+  await until("it is cached", () => entries().has("wanted-by-ten"));
   watching.close();
   assert.equal(made.size, 2, "one file for the archive and one for what is said of it");
   assert.ok(before > 0);
@@ -125,14 +124,14 @@ test("a builder killed in the middle of a fill has no broken entry, and the down
       ? readdirSync(folder).map(name => statSync(join(folder, name), { throwIfNoEntry: false }))
       : [];
   };
-  await until(() => temporary().some(file => (file?.size ?? 0) > 5_000_000));
+  await until("the fill has begun", () => temporary().some(file => (file?.size ?? 0) > 5_000_000));
   await stage.stopServe("SIGKILL");
   assert.ok(!entries().has("interrupted"));
   await stage.startServe();
   const { status, stdout, stderr } = await building.ended;
   assert.equal(status, 0, stderr);
   assert.equal(statSync(stage.client.outside(stdout.trim())).size, 40_000_000);
-  await until(() => entries().has("interrupted"));
+  await until("it is cached", () => entries().has("interrupted"));
   assert.deepEqual(readdirSync(join(cache(), "tmp")), []);
   const verified = await stage.client.run(["nix", "store", "verify", "--sigs-needed", "1", stdout.trim()]);
   assert.equal(verified.status, 0, verified.stderr);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { globSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import type { Host } from "../hosts/host.ts";
+import { until } from "../until.ts";
 import { type Stage, useStage } from "./stage.ts";
 
 const { skip, current } = useStage();
@@ -28,7 +28,10 @@ test("Ctrl-C in the middle of an upload gives the use back and leaves nothing, s
   assert.deepEqual([standing, usesReserved, usesCommitted], ["active", 0, 0]);
   assert.deepEqual(notes(stage), []);
   assert.deepEqual(await active(stage), []);
-  await until(async () => (await daemonsOf(stage.builder)).length <= before.length);
+  await until(
+    "the builder's daemon of the build is gone",
+    async () => (await daemonsOf(stage.builder)).length <= before.length,
+  );
   assert.deepEqual(await validWith(stage.builder, "heavy"), []);
   const [path = ""] = await stage.built(ticket, expression);
   assert.equal(readFileSync(stage.client.outside(path), "utf8").trim(), String(MANY << 20));
@@ -91,8 +94,4 @@ async function daemonsOf(host: Host): Promise<string[]> {
       return false;
     }
   });
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await setTimeout(50);
 }

@@ -11,6 +11,7 @@ import { formatNarInfo } from "../../src/nix/narinfo.ts";
 import { formatPublicKey, generateSecretKey, signPath } from "../../src/nix/signing-key.ts";
 import { hashPart } from "../../src/nix/store-path.ts";
 import { sourcePath, unprovenPath } from "../fakes/make-path.ts";
+import { until } from "../until.ts";
 import { serveCache } from "./cache.ts";
 import { answerOn, askAt, makeHelper, socketGroup } from "./world.ts";
 
@@ -200,12 +201,12 @@ test("attack: a client vanishes in the middle of an import", async t => {
   const socket = await connect();
   socket.write(`${JSON.stringify({ ask: "import", key: keyText, url: "http://127.0.0.1:9/x", paths: [path] })}\n`);
   const started = join(folder, "started");
-  await until(() => existsSync(started));
+  await until("Nix runs", () => existsSync(started));
   const pid = Number(readFileSync(started, "utf8"));
   assert.ok(alive(pid));
   socket.destroy();
-  await until(() => !alive(pid));
-  await until(() => log.at(-1)?.message === "request");
+  await until("Nix is gone", () => !alive(pid));
+  await until("the request is logged", () => log.at(-1)?.message === "request");
   assert.equal(log.at(-1)?.fields["result"], "the caller went away");
 });
 
@@ -217,7 +218,7 @@ test("four imports run at once, and a fifth waits for its turn", async t => {
   const running = () => readdirSync(folder).filter(name => name.startsWith("run.")).length;
   const question = { ask: "import", key: keyText, url: "http://127.0.0.1:9/x", paths: [path] };
   const answers = Array.from({ length: 5 }, () => ask(question));
-  await until(() => running() === 4);
+  await until("four imports run", () => running() === 4);
   assert.deepEqual(await ask({ ask: "key", key: keyText }), { ok: true }, "questions about keys do not wait");
   assert.equal(running(), 4);
   await writeFile(join(folder, "go"), "");
@@ -233,7 +234,7 @@ test("attack: somebody opens all the connections that the helper takes", async t
   sockets.push(await connect());
   assert.equal(await ask({ ask: "key", key: keyText }), undefined, "one more is closed");
   for (const socket of sockets) socket.destroy();
-  await until(async () => (await ask({ ask: "key", key: keyText })) !== undefined);
+  await until("the helper answers", async () => (await ask({ ask: "key", key: keyText })) !== undefined);
 });
 
 test("what Nix says against a path is told, cut at 16 KiB", async t => {
@@ -263,7 +264,7 @@ test("a stale socket is replaced; what somebody answers on, or is no socket, is 
   const stale = join(folder, "stale.sock");
   const script = `require("node:net").createServer().listen(${JSON.stringify(stale)})`;
   const child = spawn(process.execPath, ["-e", script], { stdio: "ignore" });
-  await until(() => existsSync(stale));
+  await until("the stale socket is there", () => existsSync(stale));
   child.kill("SIGKILL");
   await once(child, "close");
   const helper = await start(folder, stale);
@@ -291,8 +292,4 @@ function alive(pid: number): boolean {
   } catch {
     return false; // nobody has that number
   }
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 10));
 }

@@ -12,7 +12,8 @@ import {
   streams,
   writeUntilItFails,
 } from "../contract/endpoint/tools.ts";
-import { until, whenStill } from "../contract/stalls.ts";
+import { whenStill } from "../contract/stalls.ts";
+import { until } from "../until.ts";
 import { makeWith, whyNoAddon } from "./bindings.ts";
 import { remoteAlpn } from "./remote-protocol.ts";
 import { RemotePeer } from "./remote-session.ts";

@@ -10,7 +10,7 @@ import { Code, createClient } from "@connectrpc/connect";
 import { Failure } from "../../src/lib/failure.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { listenUnix, unixSession } from "../../src/transport/unix.ts";
-import { until } from "../contract/stalls.ts";
+import { until } from "../until.ts";
 import { Trial } from "./gen/drvthru/transport/test/v1/test_pb.js";
 import { requestOf } from "./raw.ts";
 import { serveTestService } from "./trial.ts";

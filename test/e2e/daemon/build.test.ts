@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { addAll, failure } from "../../contract/store/tools.ts";
 import { derivation } from "../../fakes/make-path.ts";
-import { type DaemonHost, noDaemon, processesWith, startDaemon, until } from "./host.ts";
+import { until } from "../../until.ts";
+import { type DaemonHost, noDaemon, processesWith, startDaemon } from "./host.ts";
 
 suite("a daemon that builds", { skip: noDaemon }, () => {
   let daemon: DaemonHost;

@@ -60,15 +60,6 @@ async function patient<T>(open: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Waits until something holds that the machine does in its own time. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (await holds()) return;
-    await sleep(20);
-  }
-  throw new Error(`this never came: ${what}`);
-}
-
 /** The processes of this machine whose command line holds this text. */
 export function processesWith(marker: string): string[] {
   return readdirSync("/proc").filter(pid => /^\d+$/.test(pid) && commandOf(pid).includes(marker));

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { checkoutInside } from "../../hosts/files.ts";
-import { noDaemon, processesWith, startDaemon, until } from "./host.ts";
+import { until } from "../../until.ts";
+import { noDaemon, processesWith, startDaemon } from "./host.ts";
 
 const checkout = join(import.meta.dirname, "../../..");
 

@@ -4,7 +4,8 @@ import type { Store } from "../../../src/nix/store.ts";
 import type { StorePath } from "../../../src/nix/store-path.ts";
 import { addAll, collect, failure, readAll } from "../../contract/store/tools.ts";
 import { itemsOf, type MadePath, sourcePath, textPath, unprovenPath } from "../../fakes/make-path.ts";
-import { type DaemonHost, noDaemon, startDaemon, until } from "./host.ts";
+import { until } from "../../until.ts";
+import { type DaemonHost, noDaemon, startDaemon } from "./host.ts";
 
 suite("a daemon and the paths that come and go", { skip: noDaemon }, () => {
   let daemon: DaemonHost;
