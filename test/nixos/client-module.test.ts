@@ -29,6 +29,7 @@ const FULL = `{
     builders.kraken = { endpointId = "${"33".repeat(32)}"; publicKey = "kraken:BBBB"; };
     trustedBuilders.other.publicKey = "other:CCCC";
     trustedBuilders.again.publicKey = "kraken:BBBB";
+    trustedBuilders.alone.publicKey = "alone:EEEE";
     ticketHelper.trustedBuilderPublicKeys = [ "ticket:DDDD" "other:CCCC" ];
   };
 }`;
@@ -54,12 +55,12 @@ test("Nix trusts the keys of builders and trusted builders, each once, after tho
 }, () => {
   const keys = machine(FULL).settings["trusted-public-keys"] ?? [];
   assert.equal(keys[0], NIXOS_KEY);
-  assert.deepEqual(keys.slice(1).sort(), ["kraken:BBBB", "leviathan:AAAA", "other:CCCC"]);
+  assert.deepEqual(keys.slice(1).sort(), ["alone:EEEE", "kraken:BBBB", "leviathan:AAAA", "other:CCCC"]);
 });
 
 test("the import helper takes the keys of all three lists, each once", { skip }, () => {
   const lines = machine(FULL).etc["drv-thru/trusted-builders"]?.trim().split("\n") ?? [];
-  assert.deepEqual(lines.sort(), ["kraken:BBBB", "leviathan:AAAA", "other:CCCC", "ticket:DDDD"]);
+  assert.deepEqual(lines.sort(), ["alone:EEEE", "kraken:BBBB", "leviathan:AAAA", "other:CCCC", "ticket:DDDD"]);
 });
 
 test("the import helper starts anew when its keys change", { skip }, () => {

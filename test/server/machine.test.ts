@@ -12,8 +12,9 @@ test("a builder counts the machines to which its Nix hands work among what it ca
     if (before === undefined) delete process.env["NIX_CONFIG"];
     else process.env["NIX_CONFIG"] = before;
   });
-  process.env["NIX_CONFIG"] = "builders = ssh://far riscv64-linux - 1 1 quantum\nextra-platforms = i686-linux";
+  process.env["NIX_CONFIG"] =
+    "builders = ssh://far riscv64-linux - 1 1 quantum\nextra-platforms = i686-linux\nsystem-features = big-parallel homely";
   const { systems, features } = await askMachine(new FakeNix().open);
   for (const system of ["riscv64-linux", "i686-linux", "builtin"]) assert.ok(systems.includes(system), system);
-  assert.ok(features.includes("quantum"), features.join());
+  assert.deepEqual(features, ["big-parallel", "homely", "quantum"]);
 });
