@@ -16,11 +16,14 @@ export interface Held {
 const FREE = { share: 0.05, most: 1024 ** 3 };
 /** Bytes after which a fill looks again how full the disk is. */
 const STEP = 16 * 1024 * 1024;
+/** Milliseconds after which a fill that begins does. */
+const SHORT = 100;
 
 /** Keeps a cache within its limit and the disk from being full: the least recently used goes first, nothing that somebody reads. */
 export class CacheRoom {
   readonly #held: Held;
   readonly #maxBytes: number;
+  #looked = Number.NEGATIVE_INFINITY;
 
   constructor(held: Held, maxBytes: number = Number.POSITIVE_INFINITY) {
     this.#held = held;
@@ -31,8 +34,11 @@ export class CacheRoom {
   async grow(before: number, bytes: number): Promise<void> {
     try {
       await this.make(bytes);
-      // The disk is asked now and then alone.
-      const looks = before === 0 || Math.floor(before / STEP) !== Math.floor((before + bytes) / STEP);
+      // The disk is asked now and then alone: a thousand small paths must not ask a thousand times.
+      const now = performance.now();
+      const begins = before === 0 && now - this.#looked > SHORT;
+      const looks = begins || Math.floor(before / STEP) !== Math.floor((before + bytes) / STEP);
+      if (looks) this.#looked = now;
       while (looks && (await this.#isNearlyFull())) await this.#removeOldest();
     } catch (cause) {
       throw cause instanceof NoRoom ? cause : new NoRoom("the cache cannot make room", { cause });

@@ -5,6 +5,7 @@ import { ownerKey } from "../../tickets/use.ts";
 import type { FoundBuild } from "../build/lookup.ts";
 import { MAX_BATCH, malformed } from "../path-infos.ts";
 import type { Stores } from "../stores.ts";
+import { Ahead } from "./ahead.ts";
 import type { Closures } from "./closures.ts";
 import { compressed, compressedWhole, PIECE, WHOLE } from "./compress.ts";
 import { beginPart, fileParts, type Part, type Wanted, wantedFromWire } from "./file-parts.ts";
@@ -19,9 +20,6 @@ const MESSAGE = PIECE;
 const MAX_PARTS = 1_000;
 /** Milliseconds that a message which is not full waits for more. */
 const LINGER = 50;
-/** Paths that begin to fill while the one before them is sent. */
-const AHEAD = 8;
-
 /** What Fetch works with. */
 export interface FetchContext {
   readonly closures: Closures;
@@ -73,12 +71,11 @@ export async function* fetchPaths(
 }
 
 async function* partsOfAll(call: Call, wanted: readonly Wanted[], infos: readonly PathInfo[]): AsyncGenerator<Part> {
+  const ahead = new Ahead(call.cache, infos);
   for (const [index, item] of wanted.entries()) {
     const info = infos[index];
     if (info === undefined) continue;
-    for (const next of infos.slice(index === 0 ? 0 : index + AHEAD - 1, index + AHEAD)) {
-      await call.cache.prefetch(next);
-    }
+    await ahead.of(index);
     for await (const part of partsOf(call, item, info)) {
       count(call.served, part);
       yield part;

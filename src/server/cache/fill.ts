@@ -45,6 +45,16 @@ export class Fill {
     return this.#whole;
   }
 
+  /** It is whole, or will never be. */
+  get settled(): boolean {
+    return this.#whole !== undefined || this.#failure !== undefined;
+  }
+
+  /** Throws what it failed with. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
   /** What becomes the file of an entry: one that lies there, or bytes. */
   get made(): { readonly name: string; readonly handle: FileHandle } | Uint8Array {
     const made = this.#file ?? this.#bytes;

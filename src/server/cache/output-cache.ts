@@ -6,6 +6,7 @@ import type { OpenStore } from "../../nix/store.ts";
 import { hashPart, type StorePath } from "../../nix/store-path.ts";
 import { Stores } from "../stores.ts";
 import { CacheRoom } from "./cache-room.ts";
+import { WHOLE } from "./compress.ts";
 import { Entries } from "./entries.ts";
 import { openEntryFile } from "./entry-file.ts";
 import { Fill } from "./fill.ts";
@@ -35,6 +36,8 @@ export interface OutputCacheParts {
 
 /** After trouble with its disk the cache rests for so many milliseconds. */
 const REST = 10_000;
+/** Small paths that are read from Nix in one conversation. */
+const TOGETHER = 64;
 /** How often the disk hears of an entry's use, in milliseconds. */
 const TOUCH = 60_000;
 /**
@@ -83,13 +86,19 @@ export class OutputCache {
   async open(info: PathInfo): Promise<FileSource | undefined> {
     if (!(await this.#ready)) return undefined;
     const there = await this.#there(info);
-    return there ?? this.#begin(info)?.follow();
+    if (there !== undefined) return there;
+    this.#begin([info]);
+    const fill = this.#fills.get(hashPart(info.path));
+    return fill?.info.narHash === info.narHash ? fill.follow() : undefined;
   }
 
-  /** Begins to fill what will be asked for soon. */
-  async prefetch(info: PathInfo): Promise<void> {
-    if (!(await this.#ready) || this.#entries.get(hashPart(info.path))?.narHash === info.narHash) return;
-    this.#begin(info);
+  /** Begins to fill what will be asked for soon; small paths are read from Nix several at a time. */
+  async prefetch(infos: readonly PathInfo[]): Promise<void> {
+    if (!(await this.#ready)) return;
+    const lacking = infos.filter(info => this.#entries.get(hashPart(info.path))?.narHash !== info.narHash);
+    const small = lacking.filter(info => info.narSize <= WHOLE);
+    for (let at = 0; at < small.length; at += TOGETHER) this.#begin(small.slice(at, at + TOGETHER));
+    for (const info of lacking) if (info.narSize > WHOLE) this.#begin([info]);
   }
 
   async #there(info: PathInfo): Promise<FileSource | undefined> {
@@ -116,35 +125,58 @@ export class OutputCache {
     return undefined;
   }
 
-  /** The fill of a path, which goes on to its end whoever leaves: its first reader may come again. */
-  #begin(info: PathInfo): Fill | undefined {
-    const key = hashPart(info.path);
-    const under = this.#fills.get(key);
-    if (under !== undefined) return under.info.narHash === info.narHash ? under : undefined;
-    if (Date.now() < this.#restUntil || this.#closed.signal.aborted) return undefined;
+  /** Fills paths that are not filled already. A fill goes on to its end whoever leaves: its first reader may come again. */
+  #begin(infos: readonly PathInfo[]): void {
+    if (Date.now() < this.#restUntil || this.#closed.signal.aborted) return;
     const temporaryFile = () => this.#folder.temporaryFile();
-    const fill = new Fill(info, { temporaryFile, grow: (before, bytes) => this.#room.grow(before, bytes) });
-    this.#fills.set(key, fill);
-    this.#later(this.#fill(fill).finally(() => this.#fills.delete(key)));
-    return fill;
+    const room = { temporaryFile, grow: (before: number, bytes: number) => this.#room.grow(before, bytes) };
+    const fills: Fill[] = [];
+    for (const info of infos) {
+      const key = hashPart(info.path);
+      if (this.#fills.has(key)) continue;
+      const fill = new Fill(info, room);
+      this.#fills.set(key, fill);
+      fills.push(fill);
+    }
+    if (fills.length > 0) this.#later(this.#fill(fills));
   }
 
-  async #fill(fill: Fill): Promise<void> {
+  async #fill(fills: readonly Fill[]): Promise<void> {
     const began = performance.now();
-    const { info } = fill;
+    await this.#read(fills);
+    await Promise.all(fills.map(fill => this.#finish(fill, began)));
+  }
+
+  /** Reads them from Nix in one conversation. What goes wrong with one of several is not the others' fault: those that are left are read one by one. */
+  async #read(fills: readonly Fill[]): Promise<void> {
     try {
       await this.#keeper.room();
       const release = await this.#permit();
-      await this.#stores.use(this.#closed.signal, store => fillFrom(store, fill)).finally(release);
+      await this.#stores.use(this.#closed.signal, store => fillFrom(store, fills)).finally(release);
+    } catch (error) {
+      const alone = fills.length === 1 || error instanceof NoRoom;
+      for (const fill of fills) {
+        if (fill.settled) continue;
+        if (alone) fill.fail(error);
+        else await this.#read([fill]);
+      }
+    }
+  }
+
+  async #finish(fill: Fill, began: number): Promise<void> {
+    const { info } = fill;
+    try {
+      fill.check();
       await this.#keep(fill);
       const seconds = (performance.now() - began) / 1000;
       this.#parts.log.debug({ path: info.path, narBytes: info.narSize, fileBytes: fill.size, seconds }, "cache filled");
     } catch (error) {
       fill.fail(error);
       await fill.discard();
-      if (error instanceof NoRoom) throw error;
+      if (error instanceof NoRoom) this.#trouble(error);
     } finally {
       fill.end();
+      this.#fills.delete(hashPart(info.path));
     }
   }
 

@@ -58,6 +58,20 @@ test("ten guests who ask at the same moment get one and the same fill", async t 
   for (const files of all) assert.deepEqual(files.get(outs[0] ?? "")?.bytes, first?.get(outs[0] ?? "")?.bytes);
 });
 
+test("small paths are read from Nix together, and one that it has lost meanwhile fails alone", async t => {
+  const contents = Array.from({ length: 20 }, (_, n) => `small ${n}`);
+  const { builder, guest, buildId, outs } = await built(t, contents);
+  for (const out of outs) await closure(guest, buildId, out);
+  const [lost = "", ...others] = outs;
+  builder.nix.valid.delete(lost as StorePath);
+  await assert.rejects(fetched(guest, buildId, outs), /is not on the builder any more/);
+  await entriesOf(builder, 19);
+  assert.equal(readsOf(builder), 1);
+  const files = await fetched(guest, buildId, others);
+  assert.equal(files.size, 19);
+  assert.equal(readsOf(builder), 1);
+});
+
 test("a builder that is started again serves what its cache holds", async t => {
   const { builder, outs, drvs, guest, buildId } = await built(t, [large(), "small"]);
   await fetched(guest, buildId, outs);
