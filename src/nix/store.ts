@@ -73,8 +73,10 @@ export interface DerivedPath {
 /** How to build. */
 export interface StoreBuildOptions {
   readonly keepGoing?: boolean;
-  /** Build what is valid again and compare. An output that differs is left beside the first, with `.check` at the end of its path. */
+  /** Build what is valid again and compare. */
   readonly check?: boolean;
+  /** Keep the folders of builds that fail; of a check that differs, also the output, beside the first with `.check` at the end of its path. */
+  readonly keepFailed?: boolean;
   /** Longest time of one derivation in seconds. */
   readonly timeoutSeconds?: number;
   /** Derivations built at once. A daemon cannot be told "as configured", so pass what its `max-jobs` says. Default: the number of cores. */

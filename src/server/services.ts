@@ -16,6 +16,7 @@ import { routerOptions } from "../transport/limits.ts";
 import { requestGate } from "./access.ts";
 import { Builds } from "./build/builds.ts";
 import { KeptBuilds } from "./build/kept-builds.ts";
+import { KeptFolders } from "./build/kept-folders.ts";
 import { Roots } from "./build/roots.ts";
 import { Scheduler } from "./build/scheduler.ts";
 import { buildService } from "./build/service.ts";
@@ -81,7 +82,9 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   const queries = new Stores(openStore, limits.maxQueryStores, { idleTime });
   // A download lasts as long as its client's line is slow: it must not keep builds, or the lists of others, waiting.
   const downloads = new Stores(openStore, limits.maxFetchStores, { ofOne: limits.maxFetchStoresOfOwner, idleTime });
-  const scheduler = new Scheduler({ builds, state, limits, queries, roots, built, building, log, now });
+  const keptFolders = await KeptFolders.open(join(dataFolder, "kept-folders"), { log, now });
+  const running = { queries, roots, built, keptFolders, building };
+  const scheduler = new Scheduler({ builds, state, limits, ...running, log, now });
   const cache = new OutputCache({
     folder: join(dataFolder, "cache"),
     openStore,
@@ -96,6 +99,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
   const going = new Downloads(state, builds.changed);
   const upload = {
     builds,
+    state,
     trustedKeys,
     stores: new Stores(openStore, limits.maxPutStores, { ofOne: limits.maxPutStoresOfOwner }),
     transfers: new Transfers(limits),
@@ -143,6 +147,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     queries.close();
     downloads.close();
     await built.close();
+    await keptFolders.close();
     await builds.close();
   };
   return { builds, scheduler, handlers, close };

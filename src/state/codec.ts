@@ -66,6 +66,7 @@ export function decodeBuild(value: unknown): StoredBuild {
     use: useState(fields),
     openedAt: fields.number("openedAt"),
     committedAt: fields.optional("committedAt", fields.number),
+    ...received(fields.optional("receivedBytes", fields.number)),
     end: fields.optional("end", fields.end),
   };
 }

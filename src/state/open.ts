@@ -93,6 +93,7 @@ export function stateOver(root: RootDatabase<unknown, string>, tables: Tables): 
     commit: (build, now) => write(() => uses.commit(tables, build, now)),
     refund: (build, end) => write(() => uses.refund(tables, build, end)),
     finish: (build, end) => write(() => uses.finish(tables, build, end)),
+    noteReceived: (build, bytes) => write(() => uses.noteReceived(tables, build, bytes)),
     addDownloaded: (build, bytes) => write(() => uses.addDownloaded(tables, build, bytes)),
     build: id => tables.build(id),
     buildsOf: (owner, limit) => tables.buildsOf(owner, limit),

@@ -32,6 +32,8 @@ export interface State {
   /** Ends a build whose use stays spent. Repeating changes nothing. Throws if it was never committed. */
   finish(build: BuildId, end: BuildEnd): Promise<void>;
 
+  /** Notes how many bytes of NAR an unfinished build has received in all, for whoever must end it after a crash. */
+  noteReceived(build: BuildId, bytes: number): Promise<void>;
   /** Counts bytes that went to the client of a build after its end. */
   addDownloaded(build: BuildId, bytes: number): Promise<void>;
 
@@ -75,6 +77,8 @@ export interface StoredBuild {
   /** Milliseconds since 1970. */
   readonly openedAt: number;
   readonly committedAt: number | undefined;
+  /** Bytes of NAR that it has received at the least, as last noted. */
+  readonly receivedBytes?: number;
   readonly end: BuildEnd | undefined;
 }
 

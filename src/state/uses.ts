@@ -69,6 +69,12 @@ export function finish(tables: Tables, id: BuildId, end: BuildEnd): void {
   tables.putBuild({ ...build, end });
 }
 
+/** Notes what an unfinished build has received. */
+export function noteReceived(tables: Tables, id: BuildId, bytes: number): void {
+  const build = tables.build(id);
+  if (build !== undefined && build.end === undefined) tables.putBuild({ ...build, receivedBytes: bytes });
+}
+
 /** Adds to what an ended build has sent to its client. */
 export function addDownloaded(tables: Tables, id: BuildId, bytes: number): void {
   const build = tables.build(id);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { useStage } from "./stage.ts";
 
@@ -94,4 +94,21 @@ test("with -k a rebuild compares what could be built, beside what failed", { ski
   const { status, stderr } = await stage.build(await stage.ticket(), both, ["--rebuild", "-k"]);
   assert.equal(status, 100, stderr);
   assert.match(stderr, /not-deterministic: \/nix\/store\/\S+-odd\.drv[\s\S]*built again: +sha256-/);
+});
+
+test("attack: a guest rebuilds what differs to fill the builder's disk with folders that only its owner can remove", {
+  skip,
+}, async () => {
+  const stage = current();
+  const folders = () => readdirSync(stage.builder.outside("/tmp")).filter(name => name.startsWith("nix-build-")).length;
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const all = `{ ${names.map(name => `${name} = ${random(`fill-${name}`)};`).join(" ")} }`;
+  const ticket = await stage.ticket("--uses", "3");
+  await stage.built(ticket, all, names);
+  const before = folders();
+  for (const _ of [1, 2]) {
+    const { status, stderr } = await stage.build(ticket, all, [...names, "--rebuild", "--keep-going"]);
+    assert.equal(status, 104, stderr);
+  }
+  assert.equal(folders() - before, 4, "as many as one ticket may leave");
 });

@@ -91,6 +91,7 @@ export class FakeBuild {
       signal: this.#signal,
       log: line => result(101, line),
       phase: name => result(104, name),
+      say: text => this.#tell({ kind: "message", text }),
       sleep: milliseconds => sleep(milliseconds, undefined, { signal: this.#signal }),
       produce: (output, content, references = []) => made.set(output, { content, references }),
     });

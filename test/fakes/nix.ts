@@ -20,6 +20,8 @@ export interface BuildContext {
   readonly signal: AbortSignal;
   log(line: string): void;
   phase(name: string): void;
+  /** What Nix itself says. */
+  say(text: string): void;
   /** Waits, or throws once the connection is closed. */
   sleep(milliseconds: number): Promise<void>;
   /** Makes an output; those that are not made hold the name of the derivation. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { BuildOutcome, BuildState } from "../../gen/drvthru/v1/build_pb.js";
@@ -7,9 +7,22 @@ import { Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Failure } from "../../src/lib/failure.ts";
 import type { BuildId, ClientId } from "../../src/lib/ids.ts";
 import type { BuildEnd } from "../../src/state/state.ts";
-import { derivation, type MadeDerivation, unprovenPath } from "../fakes/make-path.ts";
+import { derivation, type MadeDerivation, sourcePath, unprovenPath } from "../fakes/make-path.ts";
 import type { FakeNix } from "../fakes/nix.ts";
-import { begin, closure, open, outcomeOf, randomId, refused, resultOf, until, upload, watch } from "./calls.ts";
+import {
+  begin,
+  closure,
+  missing,
+  open,
+  outcomeOf,
+  put,
+  randomId,
+  refused,
+  resultOf,
+  until,
+  upload,
+  watch,
+} from "./calls.ts";
 import { world } from "./world.ts";
 
 /** A derivation whose build ends when the returned function is called. */
@@ -82,6 +95,23 @@ test("of a build whose dependency failed the result names that dependency, and n
   assert.deepEqual(
     targets.map(target => [target.drvPath, target.dependencyFailed]),
     [[top.info.path, true]],
+  );
+});
+
+test("of a dependency of which Nix names only the output that failed, the result names the derivation", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone();
+  const deep = derivation({ name: "deep" });
+  const top = derivation({ name: "top", inputs: [deep] });
+  const said = `output '${deep.outputs["out"]}' is not allowed to refer to the following paths:`;
+  builder.nix.script(deep.info.path, async () => ({ status: "output-rejected", message: said }));
+  const buildId = await upload(guest, [top], [deep]);
+  await guest.build.start({ buildId });
+  const { message, failures } = await resultOf(guest, buildId);
+  assert.equal(message, said);
+  assert.deepEqual(
+    failures.map(failure => [failure.drvPath, failure.message]),
+    [[deep.info.path, said]],
   );
 });
 
@@ -231,6 +261,31 @@ test("a builder that was killed fails its unfinished builds and gives their uses
   assert.deepEqual(await readdir(join(builder.folder, "roots")), []);
   const found = builder.state.ticket(ticket);
   assert.deepEqual([found?.committed, found?.reserved], [0, 0]);
+});
+
+test("attack: a guest uploads and the builder is killed; what it had received stays counted", async t => {
+  const builder = await world(t);
+  const source = sourcePath("source", "x".repeat(1_000));
+  const size = source.nar.length;
+  const ticket = await builder.ticket({ uses: 2, maxUploadBytes: size });
+  const client = randomId<ClientId>();
+  const guest = builder.guest(ticket, client);
+  const buildId = await open(guest, [derivation({ name: "a", sources: [source.info.path] })]);
+  assert.equal((await missing(guest, buildId, [source])).length, 1);
+  await put(guest, buildId, [source]);
+  await builder.crash();
+  builder.nix.valid.delete(source.info.path);
+  // What a crash between two steps may leave.
+  await mkdir(join(builder.folder, "builds", randomId()));
+  await builder.start();
+  const { build } = await builder.guest(ticket, client).build.get({ buildId });
+  assert.equal(build?.uploadedBytes, BigInt(size));
+  assert.equal(builder.state.ticket(ticket)?.receivedBytes, size);
+  assert.equal(
+    (await readdir(join(builder.folder, "builds"))).length,
+    1,
+    "of builds that nobody knows nothing is kept",
+  );
 });
 
 test("a reservation without a connection is given back, one with a connection is not", async t => {

@@ -52,11 +52,11 @@ export function build(
 }
 
 function setOptions(options: StoreBuildOptions): Buffer {
-  const { keepGoing = false, check = false, timeoutSeconds, maxJobs, cores = 0, maxSilentSeconds = 0 } = options;
+  const { keepGoing = false, keepFailed = false, timeoutSeconds, maxJobs, cores = 0, maxSilentSeconds = 0 } = options;
   const overrides = timeoutSeconds === undefined ? [] : ["timeout", String(Math.ceil(timeoutSeconds))];
   return encode(
     Op.setOptions,
-    check, // keep failed builds: Nix keeps what a check has made only then
+    keepFailed,
     keepGoing,
     false, // build what cannot be fetched: as `fallback = false`
     INFO,

@@ -48,7 +48,8 @@ async function bothHashes(text: string, store: Pick<Store, "pathInfos">, since: 
   const [info] = await store.pathInfos([path]);
   const before = info?.narHash;
   const again = await hashOf(`${path}.check`, since, signal);
-  const shown = (hash: Sha256 | undefined) => (hash === undefined ? "not kept" : formatSha256(hash, "sri"));
+  const shown = (hash: Sha256 | undefined) =>
+    hash === undefined ? "not known, for the builder did not keep it" : formatSha256(hash, "sri");
   return [`${path}`, `  built before: ${shown(before)}`, `  built again:  ${shown(again)}`];
 }
 

@@ -1,11 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { BuildOutcome, BuildResultSchema } from "../../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../../gen/drvthru/v1/common_pb.js";
-import type { BuildId } from "../../lib/ids.ts";
+import { type BuildId, parseId } from "../../lib/ids.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { State, StoredBuild } from "../../state/state.ts";
 import type { ServerLimits } from "../limits.ts";
@@ -64,14 +64,25 @@ export class KeptBuilds {
   /** Fails and refunds what a restart found unfinished, and sweeps what belongs to no build. */
   async restart(): Promise<void> {
     const { state, limits, roots } = this.#parts;
-    for (const build of state.unfinished()) await this.#fail(build.id);
+    for (const build of state.unfinished()) await this.#fail(build);
     await this.forget();
     const kept = state.recent(limits.keepBuilds).filter(build => build.use === "committed");
     const ids = new Set<string>(kept.map(build => build.id));
     await roots.sweep(id => ids.has(id));
+    await this.#sweep();
   }
 
-  async #fail(id: BuildId): Promise<void> {
+  /** A crash may leave the events of a build that was forgotten. */
+  async #sweep(): Promise<void> {
+    const { state, folder } = this.#parts;
+    for (const name of await readdir(folder)) {
+      const id = parseId<BuildId>(name);
+      if (id !== undefined && state.build(id) === undefined)
+        await rm(join(folder, name), { recursive: true, force: true });
+    }
+  }
+
+  async #fail({ id, receivedBytes = 0 }: StoredBuild): Promise<void> {
     const { state, now, log } = this.#parts;
     const result = create(BuildResultSchema, {
       outcome: BuildOutcome.BUILDER_FAILED,
@@ -80,7 +91,7 @@ export class KeptBuilds {
       refunded: true,
     });
     const encoded = toBinary(BuildResultSchema, result);
-    await state.refund(id, { at: now(), result: encoded, uploadedBytes: 0, downloadedBytes: 0 });
+    await state.refund(id, { at: now(), result: encoded, uploadedBytes: receivedBytes, downloadedBytes: 0 });
     const events = await this.events(id);
     events.append({ case: "result", value: result });
     await events.close();

@@ -41,6 +41,8 @@ export class LiveBuild implements Waiting {
   startedAt: number | undefined;
   position = 0;
   putStreams = 0;
+  /** Received bytes that the state knows of. */
+  notedBytes = 0;
   /** Of outputs, as they cross the wire. */
   readonly downloaded = { bytes: 0 };
   /** Settles when the result is kept and told. */

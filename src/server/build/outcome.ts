@@ -38,9 +38,13 @@ const MAX_MESSAGE = 4 * 1024;
 /** The first derivation in an error of Nix, which may go on with its outputs. */
 const DERIVATION = /'(\/nix\/store\/[0-9a-z]{32}-[0-9A-Za-z+._?=-]+\.drv)['!^*]/;
 
+/** An output that is what an error of Nix is about. */
+const OUTPUT = /^error:\s*(?:output|path) '(\/nix\/store\/[0-9a-z]{32}-[0-9A-Za-z+._?=-]+)'/;
+
 /** What Nix said beside the results: which derivations failed, and why. Of a target whose dependency failed the results say no more than that. */
 export class Failures {
   readonly #found = new Map<StorePath, FailedDerivation>();
+  readonly #outputs = new Map<StorePath, Omit<FailedDerivation, "drv">>();
   #hashMismatch = false;
   #timedOut = false;
 
@@ -50,10 +54,30 @@ export class Failures {
     if (outcome === BuildOutcome.HASH_MISMATCH) this.#hashMismatch = true;
     if (outcome === BuildOutcome.TIMED_OUT) this.#timedOut = true;
     const message = cleanText(text, MAX_MESSAGE);
-    const drv = /^error:/.test(message) ? parseStorePath(DERIVATION.exec(message)?.[1] ?? "") : undefined;
+    if (!/^error:/.test(message)) return;
+    const failure = { outcome, message: message.replace(/^error:\s*/, "") };
+    const drv = parseStorePath(DERIVATION.exec(message)?.[1] ?? "");
+    const output = drv === undefined ? parseStorePath(OUTPUT.exec(message)?.[1] ?? "") : undefined;
+    if (output !== undefined && this.#outputs.size < MAX_FAILURES) this.#outputs.set(output, failure);
     // One that was not begun has only failed because of another.
-    if (drv === undefined || !begun.has(drv) || this.#found.has(drv) || this.#found.size >= MAX_FAILURES) return;
-    this.#found.set(drv, { drv, outcome, message: message.replace(/^error:\s*/, "") });
+    if (drv !== undefined && begun.has(drv)) this.#add({ drv, ...failure });
+  }
+
+  /** Outputs of which Nix said that they failed, and not of which derivation they are. */
+  get outputs(): ReadonlyMap<StorePath, unknown> {
+    return this.#outputs;
+  }
+
+  /** This output is that of this derivation. */
+  made(output: StorePath, drv: StorePath): void {
+    const failure = this.#outputs.get(output);
+    if (failure !== undefined) this.#add({ drv, ...failure });
+    this.#outputs.delete(output);
+  }
+
+  #add(failure: FailedDerivation): void {
+    if (this.#found.has(failure.drv) || this.#found.size >= MAX_FAILURES) return;
+    this.#found.set(failure.drv, failure);
   }
 
   /** Those that failed themselves and are no targets: Nix tells of these in the results. */

@@ -8,12 +8,15 @@ import type { StorePath } from "../../nix/store-path.ts";
 import type { BuiltPaths } from "../cache/built-paths.ts";
 import { builderFault } from "../faults.ts";
 import type { Stores } from "../stores.ts";
-import { keptFolder, tellDifferences } from "./differences.ts";
+import { buildOptions } from "./build-options.ts";
+import { keptFolder } from "./differences.ts";
 import { isDiskFull } from "./disk-full.ts";
 import { brokenBy } from "./endings.ts";
+import type { KeptFolders } from "./kept-folders.ts";
 import type { LiveBuild } from "./live-build.ts";
 import { Failures, isSuccess, overallOutcome } from "./outcome.ts";
 import { ReadyOutputs } from "./ready-outputs.ts";
+import { buildAgain } from "./rebuild.ts";
 import type { Ending, TargetEnding } from "./record.ts";
 import type { Target } from "./request.ts";
 import type { Roots } from "./roots.ts";
@@ -24,9 +27,13 @@ export interface RunParts {
   readonly queries: Stores;
   readonly roots: Roots;
   readonly built: BuiltPaths;
+  readonly keptFolders: KeptFolders;
   readonly building: BuildSettings;
   readonly log: Pick<Logger, "warn">;
 }
+
+/** Derivations of which is asked whether what failed is theirs. */
+const MOST_ASKED = 1_024;
 
 /** The longest that a timer of Node can wait. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -81,11 +88,7 @@ class Run {
     if (!rebuild || (!keepGoing && first.some(failed))) return first;
     const good = wanted.filter((_, index) => !failed(first[index]));
     if (good.length === 0) return first;
-    const begun = Date.now();
-    const again = await run(good, { check: true });
-    const { queries } = this.#parts;
-    const { ended } = this.#build;
-    const told = await queries.use(ended, other => tellDifferences(again, other, begun, ended));
+    const told = await buildAgain(good, this.#build, { ...this.#parts, run });
     const byDrv = new Map(told.map(outcome => [outcome.drv, outcome]));
     return first.map(outcome => byDrv.get(outcome.drv) ?? outcome);
   }
@@ -105,8 +108,10 @@ class Run {
   /** Nix keeps the folder of a second build that differs or failed, and only the machine's owner can remove it. */
   #isKeptFolder(text: string): boolean {
     const folder = this.#build.request.rebuild ? keptFolder(text) : undefined;
-    if (folder !== undefined) this.#parts.log.warn({ build: this.#build.id, folder }, "Nix kept a rebuild's folder");
-    return folder !== undefined;
+    if (folder === undefined) return false;
+    this.#parts.log.warn({ build: this.#build.id, folder }, "Nix kept a rebuild's folder");
+    this.#parts.keptFolders.note(this.#build.credential, folder);
+    return true;
   }
 
   /** Tells and protects what is valid now, and notes what was built: while the daemon still protects it. */
@@ -125,7 +130,21 @@ class Run {
     for (const drv of await this.#parts.built.note(open, store)) this.#noted.add(drv);
   }
 
+  /** Of some failures Nix names only an output. */
+  async #findFailed(): Promise<void> {
+    if (this.#failures.outputs.size === 0) return;
+    const { queries } = this.#parts;
+    await queries.use(this.#build.ended, async store => {
+      // What failed was begun last.
+      for (const drv of [...this.#builtDrvs].slice(-MOST_ASKED).reverse()) {
+        if (this.#failures.outputs.size === 0) return;
+        for (const path of (await store.outputPaths(drv)).values()) if (path) this.#failures.made(path, drv);
+      }
+    });
+  }
+
   async ending(outcomes: readonly TargetOutcome[]): Promise<Ending> {
+    await this.#findFailed();
     if (await isDiskFull(outcomes)) return brokenBy(new Failure("failed", "nix", "full", { reason: "disk-full" }));
     const byDrv = new Map(outcomes.map(outcome => [outcome.drv, outcome]));
     const targets = this.#build.request.targets.map(target => this.#target(target, byDrv.get(target.drv)));
@@ -177,16 +196,4 @@ class Run {
 
 function failed(outcome: TargetOutcome | undefined): boolean {
   return outcome === undefined || !isSuccess(outcome.status);
-}
-
-/** As the machine's Nix is configured to build, and no derivation for longer than the whole build may take. */
-function buildOptions(building: BuildSettings, maxBuildSeconds: number | undefined): StoreBuildOptions {
-  const { maxJobs, cores, maxSilentSeconds, timeoutSeconds } = building;
-  const limits = [timeoutSeconds, maxBuildSeconds ?? 0].filter(limit => limit > 0);
-  return {
-    cores,
-    maxSilentSeconds,
-    ...(maxJobs !== undefined && { maxJobs }),
-    ...(limits.length > 0 && { timeoutSeconds: Math.min(...limits) }),
-  };
 }

@@ -8,12 +8,14 @@ import { connectionOf } from "../connection.ts";
 import { refusalOf } from "../faults.ts";
 import { MAX_BATCH, malformed, pathInfoFromWire } from "../path-infos.ts";
 import { guestOf } from "../principal.ts";
+import { type NotingParts, noteBytes } from "./noted-bytes.ts";
 import { enterPut, type PutContext, put } from "./put.ts";
 
 /** What the uploads work with. */
 export interface UploadContext extends PutContext {
   readonly builds: Builds;
   readonly maxPutStreams: number;
+  readonly state: NotingParts["state"];
   readonly log: Logger;
 }
 
@@ -46,12 +48,14 @@ export function uploadService(context: UploadContext): ServiceImpl<typeof Upload
       const start = first.value.part.value;
       const build = await find(start.buildId, call);
       const leave = enterPut(build, context.maxPutStreams);
+      const noteRest = noteBytes(build, context);
       context.builds.changed.ring();
       try {
         yield* put(start, more, build, context, call.signal);
         context.log.info({ build: build.id, uploadedBytes: build.inputs.received }, "inputs received");
       } finally {
         leave();
+        await noteRest();
         context.builds.changed.ring();
       }
     },

@@ -155,7 +155,15 @@ suite("build results", () => {
     const { store, wire } = scriptedStore(34, reply(), reply(0));
     await store.build(
       [target(x)],
-      { keepGoing: true, timeoutSeconds: 90, maxJobs: 3, cores: 2, maxSilentSeconds: 60, check: true },
+      {
+        keepGoing: true,
+        timeoutSeconds: 90,
+        maxJobs: 3,
+        cores: 2,
+        maxSilentSeconds: 60,
+        check: true,
+        keepFailed: true,
+      },
       () => {},
     );
     const options = encode(Op.setOptions, 1, 1, 0, 3, 3, 60, 1, 7, 0, 0, 2, 1, 1, "timeout", "90");
