@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -17,6 +17,29 @@ test("a row with a wrong file, a wrong name or no name at all is noticed", () =>
   assert.equal(proofsIn(rows.join("\n")).flatMap(complaintAbout).length, 4);
   assert.deepEqual(complaintAbout({ where: here, name: "every row of the parity table names a test that exists" }), []);
 });
+
+test("every test that docs/security.md names against a threat exists", () => {
+  const text = readFileSync(join(root, "docs/security.md"), "utf8");
+  const threats = text.split("\n").flatMap(line => {
+    const [, threat = "", stops = "", tests = "", end] = line.split("|").map(cell => cell.trim());
+    return end === "" && stops !== "" && tests !== "" && !/^(-+|test)$/.test(tests) ? [{ threat, tests }] : [];
+  });
+  assert.ok(threats.length > 60, `${threats.length} threats were found`);
+  for (const { threat, tests } of threats) {
+    let file = "";
+    for (const [, path, contract, name] of tests.matchAll(/`([a-z0-9/-]+)`|(contract of endpoints)|"([^"]+)"/g)) {
+      if (path !== undefined) file = readFileSync(join(root, "test", `${path}.test.ts`), "utf8");
+      if (contract !== undefined) file = globSync(join(root, "test/contract/endpoint/*.ts")).map(read).join("\n");
+      // What a name leaves out, a template among it, stands as an ellipsis.
+      for (const words of (name ?? "").split("…").map(part => part.trim()))
+        assert.ok(file.includes(words), `${threat}: ${words}`);
+    }
+  }
+});
+
+function read(path: string): string {
+  return readFileSync(path, "utf8");
+}
 
 interface Proof {
   readonly where: string;

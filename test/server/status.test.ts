@@ -132,6 +132,7 @@ test("a recent build's error has at most 512 characters, and the times of its li
   const [told] = (await guest.status.get({})).status?.recent ?? [];
   assert.equal(told?.result?.message, message.slice(0, 512));
   const times = [told?.openedAt, told?.queuedAt, told?.startedAt, told?.finishedAt].map(at => Number(at?.seconds));
+  assert.ok(times.every(time => time > 0) && times.length === 4, times.join());
   assert.deepEqual(times, times.toSorted());
 });
 
