@@ -18,8 +18,12 @@ export interface TransportOptions extends Partial<Omit<CommonTransportOptions, "
  * A call on a session that has ended, or whose peer drains, fails with Unavailable. A response that is not read to its end must be ended by
  * the call's AbortSignal: breaking out of `for await` alone does not cancel (Connect omits it on purpose).
  */
-export function connectTransport(session: Session, options: TransportOptions = {}): Transport {
-  const { liveness, ...connect } = options;
+export function connectTransport(
+  session: Session,
+  options: TransportOptions = {},
+  httpClient: UniversalClientFn = sessionClient(session, options.liveness),
+): Transport {
+  const { liveness: _, ...connect } = options;
   const transport = createTransport({
     useBinaryFormat: true,
     interceptors: [],
@@ -28,7 +32,7 @@ export function connectTransport(session: Session, options: TransportOptions = {
     ...messageLimits,
     ...connect,
     baseUrl: "http://session",
-    httpClient: sessionClient(session, liveness),
+    httpClient,
   });
   const stream: Transport["stream"] = (...call) => {
     const response = transport.stream(...call);

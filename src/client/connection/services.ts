@@ -5,6 +5,7 @@ import { Status } from "../../../gen/drvthru/v1/status_pb.js";
 import { Tickets } from "../../../gen/drvthru/v1/tickets_pb.js";
 import { Upload } from "../../../gen/drvthru/v1/upload_pb.js";
 import type { Session } from "../../lib/stream.ts";
+import { bulkTransport } from "../../transport/bulk.ts";
 import { connectTransport } from "../../transport/client.ts";
 
 /** The typed clients of a session. */
@@ -20,7 +21,7 @@ export interface Services {
 export function servicesOf(session: Session): Services {
   const transport = connectTransport(session);
   // NARs are compressed inside their streams: to do it again would only cost time.
-  const bulk = connectTransport(session, { acceptCompression: [], sendCompression: null });
+  const bulk = bulkTransport(session);
   return {
     tickets: createClient(Tickets, transport),
     build: createClient(Build, transport),

@@ -6,11 +6,11 @@ import { type Encoding, EncodingChoice, type Travelled } from "./encoding.ts";
 /** A piece of a stream as it travels: bytes, or how those after it do. */
 export type Encoded = Uint8Array | Encoding;
 
-/** Bytes of a message: with what is around them it just fits the power of two that the encoder of messages takes for it. */
-const LEAST = (64 << 10) - 64;
-const MOST = (256 << 10) - 64;
+/** Bytes of a message, but for the last of those that travel alike. */
+const LEAST = 64 << 10;
+const MOST = 256 << 10;
 
-/** Bytes in messages of about 64 to 256 KiB, compressed where that pays. Begins with an encoding, and never has two without a stretch between. */
+/** Bytes in messages of 64 to 256 KiB, compressed where that pays. Begins with an encoding, and never has two without a stretch between. */
 export async function* encode(source: Bytes): AsyncGenerator<Encoded> {
   const input = new Lookahead(source);
   let head = await input.peek(SAMPLE);
