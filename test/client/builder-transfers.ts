@@ -10,6 +10,7 @@ import type {
 import { Codec, Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
 import type { Upload } from "../../gen/drvthru/v1/upload_pb.js";
 import { infoFromWire, infoToWire } from "../../src/client/transfer/path-info.ts";
+import { TAIL } from "../../src/lib/protocol.ts";
 import { closure } from "../../src/nix/daemon/closure.ts";
 import { sha256 } from "../../src/nix/hash.ts";
 import type { PathInfo } from "../../src/nix/path-info.ts";
@@ -85,11 +86,13 @@ export function uploadOf(builder: Transfers): Partial<ServiceImpl<typeof Upload>
 /** Tells closures and sends their bytes. */
 export function cacheOf(builder: Transfers): Partial<ServiceImpl<typeof Cache>> {
   const { nix } = builder;
-  const parts = ({ path, offset, prefixHash }: CacheFetchItem): MessageInitShape<typeof CacheFetchPartSchema>[] => {
+  const parts = ({ path, offset, tailHash }: CacheFetchItem): MessageInitShape<typeof CacheFetchPartSchema>[] => {
     const found = nix.valid.get(parseStorePath(path) as StorePath);
     if (found === undefined) throw refusal(Reason.MALFORMED, "no such path");
     const file = builder.fileOf(builder.bytesOf(found));
-    const same = sha256(file.subarray(0, Number(offset))) === Buffer.from(prefixHash).toString("hex");
+    const same =
+      sha256(file.subarray(Math.max(0, Number(offset) - TAIL), Number(offset))) ===
+      Buffer.from(tailHash).toString("hex");
     const from = same ? Number(offset) : 0;
     builder.asked.push({ path, offset: Number(offset), from, sent: 0 });
     return [

@@ -106,11 +106,11 @@ export declare type CacheFetchItem = Message<"drvthru.v1.CacheFetchItem"> & {
   offset: bigint;
 
   /**
-   * SHA-256 of those bytes, 32 bytes; empty where the offset is 0.
+   * SHA-256 of the last 64 KiB of those bytes, or of all where there are fewer, 32 bytes; empty where the offset is 0.
    *
-   * @generated from field: bytes prefix_hash = 3;
+   * @generated from field: bytes tail_hash = 3;
    */
-  prefixHash: Uint8Array;
+  tailHash: Uint8Array;
 };
 
 /**
@@ -197,7 +197,7 @@ export declare type CacheFetchBegin = Message<"drvthru.v1.CacheFetchBegin"> & {
   path: string;
 
   /**
-   * Where in the file the bytes begin: the offset that was asked for if the file begins with the bytes of that hash, else 0.
+   * Where in the file the bytes begin: the offset that was asked for if the file has the bytes of that hash before it, else 0.
    *
    * @generated from field: uint64 offset = 2;
    */

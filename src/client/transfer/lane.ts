@@ -1,7 +1,8 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CacheFetchBegin, CacheFetchItemSchema } from "../../../gen/drvthru/v1/cache_pb.js";
 import { type BuildId, idToBytes } from "../../lib/ids.ts";
+import { TAIL } from "../../lib/protocol.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { Carrier } from "../connection/carrier.ts";
 import type { Services } from "../connection/services.ts";
@@ -23,6 +24,8 @@ export interface LaneContext {
 const BATCH = 1024;
 /** How often a builder may begin a path anew that has begun over the same call. */
 const MAX_RESTARTS = 16;
+/** Pieces of messages that are kept for going on. */
+const MAX_PIECES = 8;
 const DOING = "fetching outputs";
 
 /** The call of the moment. */
@@ -45,7 +48,8 @@ export class Lane implements Disposable {
   /** The path that comes, and what has come of its file. */
   #at = 0;
   #received = 0;
-  #hash: Hash = createHash("sha256");
+  /** The end of that, {@link TAIL} bytes at the least where there are as many. */
+  #tail: Uint8Array[] = [];
   /** A path is to begin now, or to go on over a new call. */
   #expected = true;
   #restarts = 0;
@@ -81,19 +85,27 @@ export class Lane implements Disposable {
     this.#expected = false;
     if (goesOn) return true;
     this.#received = 0;
-    this.#hash = createHash("sha256");
+    this.#tail = [];
     return false;
   }
 
   #receives(bytes: Uint8Array): void {
     this.#context.meter.addWireBytes(bytes.length);
     this.#received += bytes.length;
-    this.#hash.update(bytes);
+    this.#tail.push(bytes);
+    let length = this.#tail.reduce((sum, piece) => sum + piece.length, 0);
+    for (let [first] = this.#tail; first && length - first.length >= TAIL; [first] = this.#tail) {
+      this.#tail.shift();
+      length -= first.length;
+    }
+    // A piece holds the message that it came in, however little of that it is.
+    if (this.#tail.length > MAX_PIECES) this.#tail = [Buffer.concat(this.#tail)];
   }
 
   #ends(): void {
     this.#at += 1;
     this.#received = 0;
+    this.#tail = [];
     this.#restarts = 0;
     this.#expected = true;
   }
@@ -137,8 +149,8 @@ export class Lane implements Disposable {
     const [first, ...others] = this.#infos.slice(this.#at).map(({ path }) => ({ path }));
     if (first === undefined) return [];
     if (this.#received === 0) return [first, ...others];
-    const prefixHash = Uint8Array.from(this.#hash.copy().digest());
-    return [{ ...first, offset: BigInt(this.#received), prefixHash }, ...others];
+    const hash = createHash("sha256").update(Buffer.concat(this.#tail).subarray(-TAIL));
+    return [{ ...first, offset: BigInt(this.#received), tailHash: Uint8Array.from(hash.digest()) }, ...others];
   }
 
   #drop(): void {

@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { CacheFetchItem, CacheFetchPartSchema } from "../../../gen/drvthru/v1/cache_pb.js";
+import { TAIL } from "../../lib/protocol.ts";
 import { type Sha256, sha256FromBytes, sha256ToBytes } from "../../nix/hash.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import { malformed, storePathFromWire } from "../path-infos.ts";
@@ -15,18 +16,18 @@ export type Part = MessageInitShape<typeof CacheFetchPartSchema>;
 export interface Wanted {
   readonly path: StorePath;
   readonly offset: number;
-  readonly prefixHash: Sha256 | undefined;
+  readonly tailHash: Sha256 | undefined;
 }
 
 /** Checks what a client asks for. Throws a refusal. */
-export function wantedFromWire({ path, offset, prefixHash }: CacheFetchItem): Wanted {
+export function wantedFromWire({ path, offset, tailHash }: CacheFetchItem): Wanted {
   const parsed = storePathFromWire(path);
   if (offset > BigInt(Number.MAX_SAFE_INTEGER)) throw malformed("an offset is out of range", path);
-  const hash = sha256FromBytes(prefixHash);
-  if (offset > 0n ? hash === undefined : prefixHash.length > 0) {
-    throw malformed("an offset comes with the SHA-256 of the bytes before it, 32 bytes", path);
+  const hash = sha256FromBytes(tailHash);
+  if (offset > 0n ? hash === undefined : tailHash.length > 0) {
+    throw malformed("an offset comes with the SHA-256 of what comes before it, 32 bytes", path);
   }
-  return { path: parsed, offset: Number(offset), prefixHash: hash };
+  return { path: parsed, offset: Number(offset), tailHash: hash };
 }
 
 /** The pieces of a file from where the client has it. Throws a refusal for an offset past the end. */
@@ -54,21 +55,38 @@ export function beginPart(path: StorePath, source?: FileSource, offset = 0): Par
   return { part: { case: "begin", value: { path, offset: BigInt(offset), ...file } } };
 }
 
-/** Where to begin, and the hash of all before: the client may have the beginning of another file. */
+/** Where to begin, and the hash of all before where the whole is to be checked. */
 async function startOf(
   source: FileSource,
-  { path, offset, prefixHash }: Wanted,
+  wanted: Wanted,
   signal: AbortSignal,
 ): Promise<{ start: number; hash: Hash }> {
+  const start = (await isSame(source, wanted, signal)) ? wanted.offset : 0;
+  return { start, hash: await hashOf(source, 0, source.how === "hit" ? start : 0, wanted.path, signal) };
+}
+
+/** The client may have the beginning of another file. */
+async function isSame(source: FileSource, { path, offset, tailHash }: Wanted, signal: AbortSignal): Promise<boolean> {
+  if (offset === 0) return true;
+  const tail = await hashOf(source, Math.max(0, offset - TAIL), offset, path, signal);
+  return tail.digest("hex") === tailHash;
+}
+
+async function hashOf(
+  source: FileSource,
+  from: number,
+  to: number,
+  path: StorePath,
+  signal: AbortSignal,
+): Promise<Hash> {
   const hash = createHash("sha256");
-  for (let at = 0; at < offset; ) {
-    const bytes = await source.read(at, Math.min(PIECE, offset - at), signal);
+  for (let at = from; at < to; ) {
+    const bytes = await source.read(at, Math.min(PIECE, to - at), signal);
     if (bytes.length === 0) throw malformed("an offset is past the end of the file", path);
     hash.update(bytes);
     at += bytes.length;
   }
-  if (offset === 0 || hash.copy().digest("hex") === prefixHash) return { start: offset, hash };
-  return { start: 0, hash: createHash("sha256") };
+  return hash;
 }
 
 function check(source: FileSource, hash: Hash, path: StorePath): void {

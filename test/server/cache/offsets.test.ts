@@ -4,12 +4,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
+import { TAIL } from "../../../src/lib/protocol.ts";
 import { sha256 } from "../../../src/nix/hash.ts";
 import { derivation } from "../../fakes/make-path.ts";
 import { begin, closure, fetched, only, outcomeOf, refused } from "../calls.ts";
 import { built, entriesOf, large, readsOf } from "./built.ts";
 
-const digest = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
+const digest = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes.subarray(-TAIL)).digest());
 
 /** A large output, and its file as it was fetched once. */
 async function fetchedOnce(t: Parameters<typeof built>[0]) {
@@ -22,8 +23,8 @@ async function fetchedOnce(t: Parameters<typeof built>[0]) {
 
 test("a download goes on behind the bytes that the client has, of the file that FileHash names", async t => {
   const { builder, guest, buildId, path, file } = await fetchedOnce(t);
-  for (const offset of [1, file.length >> 1, file.length - 1, file.length]) {
-    const item = { path, offset: BigInt(offset), prefixHash: digest(file.subarray(0, offset)) };
+  for (const offset of [1, TAIL - 1, TAIL, TAIL + 1, file.length >> 1, file.length - 1, file.length]) {
+    const item = { path, offset: BigInt(offset), tailHash: digest(file.subarray(0, offset)) };
     const rest = (await fetched(guest, buildId, [item])).get(path);
     assert.equal(rest?.offset, offset);
     assert.equal(rest?.fileHash, sha256(file));
@@ -34,7 +35,7 @@ test("a download goes on behind the bytes that the client has, of the file that 
 
 test("a client that has the beginning of another file gets this one from its beginning", async t => {
   const { guest, buildId, path, file } = await fetchedOnce(t);
-  const item = { path, offset: 1000n, prefixHash: digest(Buffer.alloc(1000)) };
+  const item = { path, offset: 1000n, tailHash: digest(Buffer.alloc(1000)) };
   const whole = (await fetched(guest, buildId, [item])).get(path);
   assert.equal(whole?.offset, 0);
   assert.deepEqual(whole?.bytes, file);
@@ -44,13 +45,13 @@ test("attack: offsets past the end, beyond all numbers, without a hash of what c
   const { builder, guest, buildId, path, file } = await fetchedOnce(t);
   const some = digest(file);
   const items = [
-    { path, offset: BigInt(file.length + 1), prefixHash: some },
-    { path, offset: BigInt(Number.MAX_SAFE_INTEGER), prefixHash: some },
-    { path, offset: BigInt(Number.MAX_SAFE_INTEGER) + 1n, prefixHash: some },
-    { path, offset: 2n ** 64n - 1n, prefixHash: some },
+    { path, offset: BigInt(file.length + 1), tailHash: some },
+    { path, offset: BigInt(Number.MAX_SAFE_INTEGER), tailHash: some },
+    { path, offset: BigInt(Number.MAX_SAFE_INTEGER) + 1n, tailHash: some },
+    { path, offset: 2n ** 64n - 1n, tailHash: some },
     { path, offset: 5n },
-    { path, offset: 5n, prefixHash: some.subarray(1) },
-    { path, offset: 0n, prefixHash: some },
+    { path, offset: 5n, tailHash: some.subarray(1) },
+    { path, offset: 0n, tailHash: some },
   ];
   for (const item of items) assert.equal(await refused(fetched(guest, buildId, [item])), "MALFORMED");
   assert.equal(readsOf(builder), 1);
@@ -94,7 +95,7 @@ test("a client cut while its path fills goes on when the fill has gone on withou
     assert.ok(enough.signal.aborted);
   }
   assert.ok(have.length > 0);
-  const item = { path, offset: BigInt(have.length), prefixHash: digest(have) };
+  const item = { path, offset: BigInt(have.length), tailHash: digest(have) };
   const rest = (await fetched(guest, buildId, [item])).get(path);
   assert.equal(rest?.offset, have.length);
   const nar = zstdDecompressSync(Buffer.concat([have, rest?.bytes ?? Buffer.alloc(0)]));
