@@ -4,9 +4,11 @@ import type { Socket } from "node:net";
 import { promisify } from "node:util";
 import { Permits } from "../lib/permits.ts";
 
-/** Who asks, for the log alone: the socket's permissions decide who may. */
+/** Who asks, for the log and for a fair share of the turns: the socket's permissions decide who may. */
 export interface Caller {
   readonly uid: number;
+  /** Who started the process; the other is whose rights it has. */
+  readonly realUid: number;
   readonly gid: number;
 }
 
@@ -61,9 +63,10 @@ export function peerProcess(table: string, inode: string): string | undefined {
   return /pid=(\d+)/.exec(rows.find(row => row?.[1] === peer)?.[3] ?? "")?.[1];
 }
 
-/** The effective user and group. */
+/** The effective user and group, and the real user. */
 function parseStatus(text: string): Caller | undefined {
-  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
+  const [, realUid, uid] = /^Uid:\s+(\d+)\s+(\d+)/m.exec(text) ?? [];
   const gid = /^Gid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
-  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+  if (uid === undefined || gid === undefined) return undefined;
+  return { uid: Number(uid), realUid: Number(realUid), gid: Number(gid) };
 }

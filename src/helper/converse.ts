@@ -5,14 +5,15 @@ import type { ImportOptions } from "./import.ts";
 import type { AllowedKeys } from "./keys.ts";
 import type { HelperLog } from "./log.ts";
 import { checkQuestion, Refused } from "./question.ts";
+import { TooManyWait } from "./turns.ts";
 
 /** What answers questions. */
 export interface Answering {
   readonly allowed: AllowedKeys;
   readonly log: HelperLog;
   readonly callerOf: CallerOf;
-  /** Imports, in its turn. */
-  readonly importPaths: (options: ImportOptions, gone: AbortSignal) => Promise<void>;
+  /** Imports, in the turn of whose import it is. */
+  readonly importPaths: (options: ImportOptions, whose: string, gone: AbortSignal) => Promise<void>;
   /** Time for a whole question to arrive, in milliseconds. */
   readonly askingMs: number;
   /** Fires when the helper stops. */
@@ -70,7 +71,13 @@ async function hear(talk: Talk, answering: Answering): Promise<HelperAnswer> {
   Object.assign(fields, { ask: question.ask, key: question.key.name, allowed: true });
   if (question.ask === "key") return { ok: true };
   fields.paths = question.paths.length;
-  await importPaths(question, AbortSignal.any([gone, stopping]));
+  // The real user: a program with another's rights that was handed the connection does not change whose it is. Who is not known shares one place.
+  const caller = await talk.caller;
+  await importPaths(
+    question,
+    caller === undefined ? "nobody known" : `user ${caller.realUid}`,
+    AbortSignal.any([gone, stopping]),
+  );
   return { ok: true };
 }
 
@@ -84,6 +91,7 @@ function asRefusal(error: unknown): Refused {
   if (error instanceof Refused) return error;
   if (error instanceof LineTooLong)
     return new Refused("malformed", `the question has more than ${HELPER_LIMITS.message} bytes`);
+  if (error instanceof TooManyWait) return new Refused("busy", error.message);
   if (error instanceof Error && error.name === "TimeoutError") {
     return new Refused("malformed", "no whole question came in time");
   }

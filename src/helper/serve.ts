@@ -2,13 +2,13 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { HELPER_LIMITS, HELPER_SOCKET } from "../lib/helper-protocol.ts";
 import { passedSockets } from "../lib/passed-sockets.ts";
-import { Permits } from "../lib/permits.ts";
 import { callerLookUp } from "./caller.ts";
 import { type Answering, converse } from "./converse.ts";
 import { importPaths } from "./import.ts";
 import { readAllowedKeys } from "./keys.ts";
 import { listenAt, listenPassed } from "./listen.ts";
 import type { HelperLog } from "./log.ts";
+import { Turns } from "./turns.ts";
 
 /** How the import helper is to run. */
 export interface HelperOptions {
@@ -33,8 +33,8 @@ export interface Helper {
 
 /** Connections at once; further ones are closed. */
 const MAX_CONNECTIONS = 64;
-/** Imports at once; the others wait for their turn. */
-const MAX_IMPORTS = 4;
+/** Of those that one user has waiting each holds a connection: with all that wait of two users there is room for others. */
+const TURNS = { atOnce: 4, ofOne: 3, waitingOfOne: 16 };
 
 /** Starts the import helper. Throws a `Failure` that says what to do. */
 export async function startHelper(options: HelperOptions): Promise<Helper> {
@@ -65,10 +65,10 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
 }
 
 function answerAll(server: Server, answering: Omit<Answering, "importPaths">): Set<Promise<void>> {
-  const permits = new Permits(MAX_IMPORTS);
+  const turns = new Turns(TURNS);
   const running = new Set<Promise<void>>();
-  const takingTurns: typeof importPaths = async (options, gone) => {
-    const leave = await permits.acquire(gone);
+  const takingTurns: Answering["importPaths"] = async (options, whose, gone) => {
+    const leave = await turns.take(whose, gone);
     return await importPaths(options, gone).finally(leave);
   };
   server.on("connection", socket => {

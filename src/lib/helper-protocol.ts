@@ -19,7 +19,7 @@ export type HelperQuestion =
   | { readonly ask: "import"; readonly key: string; readonly url: string; readonly paths: readonly string[] };
 
 /** Why something was not done. */
-export type HelperRefusal = "malformed" | "key-not-allowed" | "import-failed" | "disk-full" | "stopping";
+export type HelperRefusal = "malformed" | "key-not-allowed" | "import-failed" | "disk-full" | "busy" | "stopping";
 
 /** The answer: for a key whether it is allowed, for an import that all is valid, or why not. */
 export type HelperAnswer =

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -8,10 +10,12 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { claim } from "../../src/client/builders/claim.ts";
 import { editBuilders } from "../../src/client/builders/edit.ts";
 import { addBuilder, removeBuilder, showBuilder } from "../../src/client/builders/manage.ts";
 import { temporaryFolder } from "./folder.ts";
@@ -85,7 +89,7 @@ test("a file with comments or a mistake is refused and stays as it is", async t 
     writeFileSync(file, text);
     await assert.rejects(addBuilder("lev", entry, env), { code: "usage", reason: "builder-file" });
     assert.equal(readFileSync(file, "utf8"), text);
-    assert.ok(!existsSync(`${file}.lock`));
+    assert.deepEqual(readdirSync(dirname(file)), ["builders.json"]);
   }
 });
 
@@ -120,7 +124,7 @@ test("one of the machine's builders is not removed, and one that hid it counts a
   assert.deepEqual([removed.now?.file, removed.now?.endpointId], [system, id("e")]);
 });
 
-test("an edit that fails leaves the file, and a lock that was left behind is said with how to remove it", async t => {
+test("an edit that fails leaves the file, and nothing beside it", async t => {
   const { file, env } = await home(t);
   await addBuilder("lev", entry, env);
   const before = readFileSync(file, "utf8");
@@ -131,9 +135,48 @@ test("an edit that fails leaves the file, and a lock that was left behind is sai
     { code: "failed", message: /larger than 1 MiB/ },
   );
   assert.equal(readFileSync(file, "utf8"), before);
-  writeFileSync(`${file}.lock`, "1\n");
-  await assert.rejects(addBuilder("kim", entry, env), { code: "busy", fix: `if none runs: rm ${file}.lock` });
-  assert.equal(readFileSync(file, "utf8"), before);
+  assert.deepEqual(readdirSync(dirname(file)), ["builders.json"]);
+});
+
+/** A process that claims the file and then does nothing until it is killed. */
+async function holder(t: TestContext, file: string) {
+  const script = `
+    import { claim } from ${JSON.stringify(new URL("../../src/client/builders/claim.ts", import.meta.url).href)};
+    console.log((await claim(${JSON.stringify(file)})) !== undefined);
+    setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  assert.equal(String((await once(child.stdout, "data"))[0]).trim(), "true");
+  return child;
+}
+
+test("a command that was killed while it edited is no obstacle, and leaves nothing behind", async t => {
+  const { file, env, names } = await home(t);
+  const child = await holder(t, file);
+  assert.equal(readdirSync(dirname(file)).length, 1, "its claim");
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await addBuilder("kim", entry, env);
+  assert.deepEqual([names(), readdirSync(dirname(file))], [["kim"], ["builders.json"]]);
+});
+
+test("while another command edits, one waits, and gives up after a time; the other's claim stays", async t => {
+  const { file } = await home(t);
+  await holder(t, file);
+  assert.equal(await claim(file, 200), undefined);
+  assert.equal(readdirSync(dirname(file)).length, 1);
+});
+
+test("a claim of another machine, of which nobody can say whether it lives, counts for a minute", async t => {
+  const { file, env, names } = await home(t);
+  const theirs = `${file}.claim.000000000.1.${Buffer.from("another-boot 5").toString("base64url")}.7.abc`;
+  writeFileSync(theirs, "");
+  assert.equal(await claim(file, 50), undefined);
+  utimesSync(theirs, new Date(), new Date(Date.now() - 61_000));
+  await addBuilder("kim", entry, env);
+  assert.deepEqual([names(), existsSync(theirs)], [["kim"], false]);
 });
 
 test("without a home the error says what to set", async () => {

@@ -213,17 +213,27 @@ test("attack: a client vanishes in the middle of an import", async t => {
 /** A `nix` that notes that it runs, and ends well once there is a file `go`. */
 const patientNix = 'here=$(dirname "$0"); : >"$here/run.$$"; until [ -e "$here/go" ]; do sleep 0.02; done\n';
 
-test("four imports run at once, and a fifth waits for its turn", async t => {
+test("three imports of one user run at once, so that another has a turn; a fourth waits", async t => {
   const { ask, keyText, folder } = await makeHelper(t, { nix: patientNix });
   const running = () => readdirSync(folder).filter(name => name.startsWith("run.")).length;
   const question = { ask: "import", key: keyText, url: "http://127.0.0.1:9/x", paths: [path] };
-  const answers = Array.from({ length: 5 }, () => ask(question));
-  await until("four imports run", () => running() === 4);
+  const answers = Array.from({ length: 4 }, () => ask(question));
+  await until("three imports run", () => running() === 3);
   assert.deepEqual(await ask({ ask: "key", key: keyText }), { ok: true }, "questions about keys do not wait");
-  assert.equal(running(), 4);
+  assert.equal(running(), 3);
   await writeFile(join(folder, "go"), "");
-  assert.deepEqual(await Promise.all(answers), Array(5).fill({ ok: true }));
-  assert.equal(running(), 5);
+  assert.deepEqual(await Promise.all(answers), Array(4).fill({ ok: true }));
+  assert.equal(running(), 4);
+});
+
+test("attack: one user asks for imports without end; as many wait as may, and one more is told that it is busy", async t => {
+  const { ask, keyText, folder } = await makeHelper(t, { nix: patientNix });
+  const question = { ask: "import", key: keyText, url: "http://127.0.0.1:9/x", paths: [path] };
+  const answers = Array.from({ length: 3 + 16 + 1 }, () => ask(question));
+  const told = await Promise.race(answers);
+  assert.equal(told?.ok === false && told.reason, "busy");
+  await writeFile(join(folder, "go"), "");
+  assert.equal((await Promise.all(answers)).filter(answer => answer?.ok).length, 3 + 16);
 });
 
 test("attack: somebody opens all the connections that the helper takes", async t => {

@@ -1,14 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, lstat, open, readFile, readlink, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../../lib/failure.ts";
 import { makeFolders } from "../../lib/folders.ts";
 import { errorCode, whyOf } from "../../lib/system-error.ts";
+import { claim } from "./claim.ts";
 import { MAX_FILE, parseBuilderFile } from "./file.ts";
-
-/** How long another command that edits the same file is waited for, in milliseconds. */
-const PATIENCE = 5_000;
 
 /** The builders of a file, by name, as they stand there. */
 export type RawBuilders = Map<string, unknown>;
@@ -21,13 +18,15 @@ export async function editBuilders(path: string, change: (builders: RawBuilders)
   try {
     const file = await behindLinks(path);
     makeFolders(dirname(file));
-    const lock = await lockFile(file);
+    const mine = await claim(file);
+    if (mine === undefined) throw locked(file);
     try {
       const before = await textOf(file);
-      await replace(file, changed(before ?? "{}", path, change));
+      const text = changed(before ?? "{}", path, change);
+      if (!(await mine.holds())) throw locked(file);
+      await replace(file, text);
     } finally {
-      await lock.close();
-      await unlink(lockOf(file));
+      await mine.release();
     }
   } catch (error) {
     if (error instanceof Failure) throw error;
@@ -95,29 +94,9 @@ async function takeOn(
   await handle.chmod(mode & 0o7777);
 }
 
-function lockOf(file: string): string {
-  return `${file}.lock`;
-}
-
-/** One command at a time. The lock of one that was killed is not taken over: two might do so at once. */
-async function lockFile(file: string): Promise<FileHandle> {
-  const until = performance.now() + PATIENCE;
-  for (;;) {
-    try {
-      const lock = await open(lockOf(file), "wx", 0o600);
-      await lock.writeFile(`${process.pid}\n`);
-      return lock;
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-      if (performance.now() > until) throw locked(file);
-      await sleep(20);
-    }
-  }
-}
-
 function locked(file: string): Failure {
-  return new Failure("busy", "this machine", `another command edits ${file}, or one was killed while it did`, {
+  return new Failure("busy", "this machine", `another command edits ${file}`, {
     reason: "builder-file-locked",
-    fix: `if none runs: rm ${lockOf(file)}`,
+    fix: "run the same command again",
   });
 }

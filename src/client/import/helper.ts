@@ -100,6 +100,10 @@ async function hear(socket: Socket, signal: AbortSignal): Promise<HelperAnswer> 
 function refused(reason: HelperRefusal, message: string): Failure {
   if (reason === "stopping") return gone(message);
   if (reason === "key-not-allowed") return new Failure("not-permitted", "this machine", message, { reason });
+  if (reason === "busy") {
+    const fix = "wait until some of them have ended, and run the same command again: it goes on with the same build";
+    return new Failure("busy", "this machine", `the import helper has no turn left: ${message}`, { reason, fix });
+  }
   const who = reason === "malformed" ? "this machine" : "nix";
   const fix = `run the same command again; root finds more in the helper's log: ${LOG}`;
   return new Failure("failed", who, `the import helper could not import: ${message}`, { reason, fix });

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../store.ts";
 import { Connection } from "./connection.ts";
@@ -32,7 +32,8 @@ const PATIENCE = 30_000;
  * for this conversation. Throws a `Failure` that says which socket, what happened there and what to do.
  */
 export async function openDaemon(options: DaemonOptions = {}): Promise<Store> {
-  const { socketPath, ownStore, signal, env = process.env } = options;
+  const { socketPath, signal, env = process.env } = options;
+  const ownStore = options.ownStore ?? (socketPath === undefined ? ownStoreOf(env) : undefined);
   const path = ownStore ?? socketPath ?? daemonSocket(env);
   const deadline = AbortSignal.timeout(PATIENCE);
   const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
@@ -68,6 +69,21 @@ export function daemonSocket(env: Environment): string {
 function chosenSocket(env: Environment): string | undefined {
   const [, remote] = /^unix:\/\/([^?]+)/.exec(env["NIX_REMOTE"] ?? "") ?? [];
   return remote ?? env["NIX_DAEMON_SOCKET_PATH"];
+}
+
+/** A store of one's own that `NIX_REMOTE` names. Throws a usage `Failure` for a store that is not on this machine. */
+export function ownStoreOf(env: Environment): string | undefined {
+  const remote = env["NIX_REMOTE"] ?? "";
+  if (["", "auto", "daemon"].includes(remote) || /^unix:\/\//.test(remote)) return undefined;
+  if (remote === "local" || /^local\?/.test(remote)) return remote;
+  // As Nix tells a folder from the name of a store.
+  if (remote.includes("/") && !remote.includes("://") && !/[?\n\0]/.test(remote)) return resolve(remote);
+  throw new Failure(
+    "usage",
+    "this machine",
+    `NIX_REMOTE names the store ${JSON.stringify(remote.slice(0, 200))}, which is not on this machine`,
+    { reason: "nix-remote", fix: "NIX_REMOTE=daemon, local, a folder, or unix:///SOCKET; or unset it" },
+  );
 }
 
 function stateFolder(env: Environment): string {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { encode } from "../../../src/nix/daemon/encode.ts";
-import { daemonSocket, openDaemon } from "../../../src/nix/daemon/open.ts";
+import { daemonSocket, openDaemon, ownStoreOf } from "../../../src/nix/daemon/open.ts";
 import { Magic, minorVersion } from "../../../src/nix/daemon/protocol.ts";
 import { failure } from "../../contract/store/tools.ts";
 import { reply } from "./scripted.ts";
@@ -161,3 +161,21 @@ async function closeServer(server: Server): Promise<void> {
   for (const socket of sockets.get(server) ?? []) socket.destroy();
   await closed.promise;
 }
+
+test("NIX_REMOTE as a folder or local is a store of one's own, as for Nix", () => {
+  const own = (remote: string | undefined) => ownStoreOf({ NIX_REMOTE: remote });
+  for (const machine of [undefined, "", "auto", "daemon", "unix:///run/nix.sock"])
+    assert.equal(own(machine), undefined);
+  for (const store of ["local", "local?root=/srv/store", "/srv/store"]) assert.equal(own(store), store);
+  assert.equal(own("./mine"), join(process.cwd(), "mine"));
+});
+
+test("NIX_REMOTE that names another machine's store is refused with what to set", () => {
+  for (const remote of ["ssh-ng://host", "https://cache.example.org", "mine"]) {
+    assert.throws(() => ownStoreOf({ NIX_REMOTE: remote }), {
+      code: "usage",
+      reason: "nix-remote",
+      fix: /NIX_REMOTE=daemon/,
+    });
+  }
+});
