@@ -134,13 +134,18 @@ test("on a terminal a watched status is redrawn in place, and Ctrl-C leaves the 
   const terminal = stage.builder.spawn(["script", "-qfec", command, "/dev/null"], { env: { TERM: "xterm" } });
   await terminal.until(/active 0\/1/);
   const building = await holding(await stage.ticket("--name", "seen"), "seen", /begun/);
-  await terminal.until(/ticket:seen +building +[1-9]\d*s[\s\S]*\x1b\[\d+A[\s\S]*ticket:seen +building +([2-9]|\d\d)s/);
-  terminal.stdin.write("\x03");
-  await terminal.until(/unchanged/);
-  const drawn = (await terminal.ended).stdout;
-  assert.match(drawn, /code 130/);
-  assert.doesNotMatch(drawn, /\x1b\[\?/, "no mode of the terminal is switched");
-  await interrupt(building);
+  try {
+    await terminal.until(
+      /ticket:seen +building +[1-9]\d*s[\s\S]*\x1b\[\d+A[\s\S]*ticket:seen +building +([2-9]|\d\d)s/,
+    );
+    terminal.stdin.write("\x03");
+    await terminal.until(/unchanged/);
+    const drawn = (await terminal.ended).stdout;
+    assert.match(drawn, /code 130/);
+    assert.doesNotMatch(drawn, /\x1b\[\?/, "no mode of the terminal is switched");
+  } finally {
+    await interrupt(building);
+  }
 });
 
 test("a client's key asks a builder that trusts it by its endpoint id", { skip }, async () => {

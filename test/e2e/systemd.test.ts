@@ -125,6 +125,11 @@ test("the builder runs as its own user, without privileges, behind a filter of s
   const status = await root(hosts.builder, "cat", `/proc/${pids[0]}/status`);
   for (const line of [/^CapEff:\s0+$/m, /^CapBnd:\s0+$/m, /^NoNewPrivs:\s1$/m, /^Seccomp:\s2$/m])
     assert.match(status, line);
+  // A filter that each of several settings brings says nothing of which calls pass.
+  const shown = await onBuilder.control("show", "--property=SystemCallFilter", "--value", "drv-thru.service");
+  const calls = new Set(shown.stdout.trim().split(/\s+/));
+  for (const call of ["read", "sendmsg"]) assert.ok(calls.has(call), `${call} passes: ${shown.stdout}`);
+  for (const call of ["mount", "setuid", "ptrace", "reboot", "bpf"]) assert.ok(!calls.has(call), `${call} does not`);
 });
 
 test("somebody whom Nix does not trust builds on it, and imports through the helper, whose log names them", {
