@@ -77,12 +77,15 @@ test("builds that begin pay for what they sent: any number of them may", async t
 test("clients of one ticket that upload at once have one allowance, of which each byte counts once", async t => {
   const builder = await world(t, { limits });
   const ticket = await builder.ticket({ uses: undefined, maxUploadBytes: SIZE });
-  const guests = ["a", "b", "c"].map(name => ({ name, guest: builder.guest(ticket) }));
-  const answers = await Promise.all(
-    guests.map(async ({ name, guest }) => {
-      const buildId = await open(guest, [derivation({ name })]);
-      return await refused(put(guest, buildId, [large(name)]));
+  const builds = await Promise.all(
+    ["a", "b", "c"].map(async name => {
+      const guest = builder.guest(ticket);
+      return { name, guest, buildId: await open(guest, [derivation({ name })]) };
     }),
+  );
+  // None of them had sent anything when the last was opened.
+  const answers = await Promise.all(
+    builds.map(({ name, guest, buildId }) => refused(put(guest, buildId, [large(name)]))),
   );
   assert.deepEqual(answers.sort(), ["UPLOAD_LIMIT", "taken", "taken"]);
 });
