@@ -2,6 +2,7 @@ import type { Asked } from "./arguments.ts";
 import { CONTESTANTS, type Contestant, type Measured } from "./peers/peer.ts";
 import { stopAndTakeProfiles } from "./report/profile.ts";
 import { inOneLine, type Row } from "./report/results.ts";
+import { show } from "./report/table.ts";
 import { whyNot } from "./setting/contestants.ts";
 import { makeSetting, type Plan, type Setting } from "./setting/setting.ts";
 import type { Workload } from "./workloads/workload.ts";
@@ -41,7 +42,7 @@ export class Runner {
         const { measured, failure } = await this.#tried(workload, who, mib);
         runs[who] = [...(runs[who] ?? []), measured];
         if (failure !== undefined) row.failures.push(`${who}: ${failure}`);
-        const end = measured ? `${measured.seconds.toFixed(2)} s` : `failed: ${inOneLine(failure ?? "")}`;
+        const end = measured ? `${show(measured.seconds, 2)} s` : `failed: ${inOneLine(failure ?? "")}`;
         progress(`  ${who.padEnd(8)} ${end}`);
       }
     }

@@ -17,7 +17,7 @@ export interface Needed {
 
 /** What one run cost. */
 export interface Measured {
-  /** The whole command, in seconds. */
+  /** The whole command, in seconds; not a number where there was none. */
   readonly seconds: number;
   /** CPU seconds of all processes of both hosts, Nix's daemons and ssh's among them. */
   readonly cpuSeconds: number;

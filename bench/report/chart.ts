@@ -23,7 +23,7 @@ export function chart(rows: readonly Row[]): string {
   const groups = rows.flatMap(row => {
     const bars = COLOURS.flatMap(([who, colour]) => {
       const seconds = medianOf(row, who, run => run.seconds);
-      return seconds === undefined ? [] : [{ colour, seconds }];
+      return seconds === undefined || Number.isNaN(seconds) ? [] : [{ colour, seconds }];
     });
     if (bars.length === 0) return [];
     const top = y;

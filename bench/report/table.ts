@@ -28,7 +28,7 @@ export function secondsTable(rows: readonly Row[]): string {
   const head = ["seconds", "runs", ...shown.map(who => NAMES[who])];
   return markdown([
     head,
-    ...rows.map(row => {
+    ...rows.filter(hasSeconds).map(row => {
       const runs = Math.max(...Object.values(row.runs).map(list => list.length), 0);
       return [
         name(row),
@@ -42,6 +42,12 @@ export function secondsTable(rows: readonly Row[]): string {
       ];
     }),
   ]);
+}
+
+/** A row of which nothing went well is shown too. */
+function hasSeconds(row: Row): boolean {
+  const runs = CONTESTANTS.flatMap(who => goodRuns(row, who));
+  return runs.length === 0 || runs.some(run => !Number.isNaN(run.seconds));
 }
 
 /** Medians of the ratios of ours to each peer in the same run: of the whole commands, beyond building and evaluating, and of CPU seconds. */

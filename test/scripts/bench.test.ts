@@ -97,6 +97,21 @@ test("the report says of each goal whether it holds, and what failed or was not 
   assert.match(text, /Failed:\n- w1, store: error: no such host\n\nDid not take part:\n- seed: no path$/);
 });
 
+test("what has no command to time has its figures, but no line of seconds and no bar; what failed whole has its line", () => {
+  const idle: Row = {
+    id: "idle",
+    title: "nothing",
+    runs: { native: [took(Number.NaN, { figures: { "builder, MiB": 100 } })] },
+    failures: [],
+  };
+  const failed: Row = { id: "w1", title: "failed", runs: { native: [undefined] }, failures: ["native: no"] };
+  const text = report({ machine, absent: {}, rows: [idle, failed] });
+  assert.doesNotMatch(text, /idle: nothing|NaN/);
+  assert.match(text, /^\| idle \| native \| builder, MiB \| 100\.00 \|$/m);
+  assert.match(text, /^\| w1: failed \| 1 \| – \|$/m);
+  assert.doesNotMatch(chart([idle]), /idle|NaN/);
+});
+
 test("the report takes the place of the one before it on the page, and nothing else of it", () => {
   const [begin, end] = ["<!-- begin: written by npm run bench -->", "<!-- end: written by npm run bench -->"];
   const page = `# P\n${begin}\nold\n${end}\nrest\n`;
