@@ -3,6 +3,7 @@ import { Reason, RefusalSchema } from "../../gen/drvthru/v1/common_pb.js";
 import { Failure, type FailureCode, type Who } from "../lib/failure.ts";
 import { StreamError } from "../lib/stream.ts";
 import { cleanLine, cleanText } from "../lib/terminal.ts";
+import { cancelled } from "./cancelled.ts";
 
 /** The word for a reason of the wire, such as `ticket-exhausted`; `undefined` for none, and for one that this program does not know. */
 export function reasonWord(reason: Reason): string | undefined {
@@ -59,13 +60,7 @@ export function toFailure(error: unknown, doing: string): Failure {
   return new Failure("failed", "this machine", `${doing}: ${cleanText(text, 4096)}`, { cause: error });
 }
 
-/** The failure of whoever aborted: its own if the signal carries one. */
-export function cancelled(reason: unknown): Failure {
-  if (reason instanceof Failure) return reason;
-  return new Failure("cancelled", "this machine", "the build was cancelled", { reason: "cancelled", cause: reason });
-}
-
-/** The same, where the build had succeeded and its use is spent: the next run only fetches. */
+/** The failure of whoever aborted, where the build had succeeded and its use is spent: the next run only fetches. */
 export function fetchInterrupted(failure: Failure): Failure {
   return new Failure("cancelled", failure.who, failure.message, {
     reason: "fetch-interrupted",

@@ -8,7 +8,7 @@ export interface ServerTarget {
   readonly relayUrls?: readonly string[] | undefined;
   /** Direct addresses, `IP:PORT`. */
   readonly addresses?: readonly string[] | undefined;
-  /** The builder's Nix signing key as `name:base64`, if it is known beforehand: checked before connecting, and the builder must then have this one. */
+  /** The builder's Nix signing key as `name:base64`, if it is known beforehand: checked before anything is asked of it, and the builder must then have this one. */
   readonly signingKey?: string | undefined;
 }
 

@@ -78,7 +78,7 @@ test("a named builder with another key than its public_key is refused, with the 
   assert.match(failure?.fix ?? "", /builders\.json: "public_key": "drv-thru-test:/);
 });
 
-test("whether Nix trusts public_key is known before anything connects", async t => {
+test("whether Nix trusts public_key is known before anything is asked of the builder", async t => {
   const world = await makeWorld(t, { trustsKey: false });
   world.seed(app);
   mkdirSync(join(world.home, ".config/drv-thru"), { recursive: true });

@@ -5,7 +5,7 @@ import { derivation, unprovenPath } from "../fakes/make-path.ts";
 import { refusal } from "./builder-transfers.ts";
 import { makeWorld } from "./world.ts";
 
-test("who could not import is told before connecting which lines to add", async t => {
+test("who could not import is told which lines to add", async t => {
   const world = await makeWorld(t, { trustsKey: false });
   const app = derivation({ name: "app" });
   world.seed(app);
@@ -35,7 +35,7 @@ test("a user whom the daemon trusts builds without configuring a key", async t =
   assert.equal((await world.build([app])).failure, undefined);
 });
 
-test("an input that was built here and is not signed is refused by name, before connecting", async t => {
+test("an input that was built here and is not signed is refused by name, before anything is asked of the builder", async t => {
   const world = await makeWorld(t);
   const built = unprovenPath("built-here", "x");
   const app = derivation({ name: "app", sources: [built.info.path] });
@@ -113,7 +113,7 @@ for (const narFetches of [0, 65, 1.5]) {
   });
 }
 
-test("1,024 derivations are one build, one more is refused before connecting", async t => {
+test("1,024 derivations are one build, one more is refused before anything is asked of the builder", async t => {
   const world = await makeWorld(t);
   const drvs = Array.from({ length: 1025 }, (_, i) => derivation({ name: `n${i}` }));
   world.seed(...drvs);

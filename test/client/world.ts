@@ -2,12 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { startBuild } from "../../src/client/build.ts";
 import type { BuildRun } from "../../src/client/build-run.ts";
 import type { BuildEvent } from "../../src/client/events.ts";
 import type { RunNix } from "../../src/client/plan/nix-process.ts";
 import type { BuildReport } from "../../src/client/report.ts";
 import type { BuildRequest } from "../../src/client/request.ts";
+import { startBuild } from "../../src/client/run/start.ts";
 import { Failure } from "../../src/lib/failure.ts";
 import type { Store } from "../../src/nix/store.ts";
 import { formatTicket } from "../../src/tickets/text.ts";
@@ -41,6 +41,10 @@ export interface Outcome {
 /** How the client's machine is. */
 export interface WorldOptions {
   readonly trust?: Store["trust"];
+  /** When an evaluation is not quick any more; default: never. */
+  readonly notQuick?: () => Promise<void>;
+  /** What an evaluation waits for. */
+  readonly evaluating?: () => Promise<void>;
   /** Whether the client's Nix trusts the builder's key; default true. */
   readonly trustsKey?: boolean;
 }
@@ -48,7 +52,7 @@ export interface WorldOptions {
 /** Makes a world that ends with the test. */
 export async function makeWorld(
   t: TestContext,
-  { trust = "untrusted", trustsKey = true }: WorldOptions = {},
+  { trust = "untrusted", trustsKey = true, notQuick = never, evaluating }: WorldOptions = {},
 ): Promise<World> {
   const builder = new FakeBuilder();
   const trustedKeys = trustsKey ? [builder.key.public] : [];
@@ -65,10 +69,19 @@ export async function makeWorld(
   const start: World["start"] = (drvs, request = {}) => {
     const runNix: RunNix = async args => {
       nixCalls.push(args);
+      if (args[0] === "build") await evaluating?.();
       return { exitCode: 0, stdout: answer(args, drvs, trustsKey ? [signingKey] : []), stderr: "" };
     };
     const helperSocket = join(home, "helper.sock");
-    const around = { openStore: nix.open, dial: builder.dial, runNix, env: { HOME: home }, helperSocket, wait };
+    const around = {
+      openStore: nix.open,
+      dial: builder.dial,
+      notQuick,
+      runNix,
+      env: { HOME: home },
+      helperSocket,
+      wait,
+    };
     return startBuild({ target: { ticket }, cwd: home, installables: ["x"], ...request }, around);
   };
   return {
@@ -86,6 +99,10 @@ export async function makeWorld(
 function answer(args: readonly string[], drvs: readonly MadeDerivation[], keys: readonly string[]): string {
   if (args[0] === "build") return JSON.stringify(drvs.map(drv => ({ drvPath: drv.info.path, outputs: drv.outputs })));
   return JSON.stringify({ "trusted-users": { value: ["root-of-all"] }, "trusted-public-keys": { value: keys } });
+}
+
+function never(): Promise<void> {
+  return new Promise(() => undefined);
 }
 
 async function wait(_milliseconds: number, signal: AbortSignal): Promise<void> {

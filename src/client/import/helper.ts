@@ -6,7 +6,7 @@ import { type HelperAnswer, type HelperQuestion, type HelperRefusal, readLine } 
 import { errorCode, whyOf } from "../../lib/system-error.ts";
 import { cleanText } from "../../lib/terminal.ts";
 import { formatPublicKey, type PublicKey } from "../../nix/signing-key.ts";
-import { cancelled } from "../errors.ts";
+import { cancelled } from "../cancelled.ts";
 
 /** What was found where the import helper of this machine should be. */
 export interface HelperFinding {

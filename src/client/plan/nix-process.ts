@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { Failure } from "../../lib/failure.ts";
-import { cancelled } from "../errors.ts";
+import { cancelled } from "../cancelled.ts";
 
 /** What a finished `nix` left. */
 export interface NixOutput {

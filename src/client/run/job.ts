@@ -3,6 +3,7 @@ import type { PublicKey } from "../../nix/signing-key.ts";
 import type { OpenStore, Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import type { Carrier } from "../connection/carrier.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { Destination } from "../connection/destination.ts";
 import type { Dial } from "../connection/dial.ts";
 import type { Identity } from "../connection/identity.ts";
@@ -25,8 +26,16 @@ export interface Surroundings {
   readonly env: Environment;
   /** Where the import helper listens, if there is one. */
   readonly helperSocket: string;
+  /** Resolves once an evaluation has taken longer than it does where there is nothing to build; rejects when the signal fires. */
+  readonly notQuick: (signal: AbortSignal) => Promise<void>;
   /** Waits so many milliseconds; rejects when the signal fires. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** A connection that was begun before it was needed. */
+export interface JobAhead {
+  /** The connection for whoever closes it, once; `undefined` where it is not begun. */
+  take(): Promise<Connection> | undefined;
 }
 
 /** The outputs of a job on their way here. */
@@ -54,6 +63,8 @@ export interface Job {
   readonly emit: (event: BuildEvent) => void;
   readonly destination: Destination;
   readonly identity: Identity;
+  /** The connection that was begun while Nix evaluated. */
+  readonly ahead: JobAhead | undefined;
   readonly plan: Plan;
   readonly notes: Notes;
   readonly noteKey: NoteKey;

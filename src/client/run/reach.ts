@@ -1,8 +1,9 @@
 import type { Failure } from "../../lib/failure.ts";
 import { cleanLine } from "../../lib/terminal.ts";
 import { formatPublicKey, type PublicKey } from "../../nix/signing-key.ts";
+import { cancelled } from "../cancelled.ts";
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from "../connection/connection.ts";
-import { cancelled, canGoOn, fetchInterrupted, isLost, toFailure } from "../errors.ts";
+import { canGoOn, fetchInterrupted, isLost, toFailure } from "../errors.ts";
 import { writePin } from "../pins.ts";
 import type { BuildEnd } from "./build-end.ts";
 import { converse } from "./converse.ts";
@@ -66,7 +67,8 @@ async function reach(job: Job, patienceMs: number): Promise<Connection> {
     emit({ kind: "connecting", endpointId: destination.peer.endpointId, attempt });
     try {
       const timeoutMs = Math.min(CONNECT_TIMEOUT_MS, Math.max(1000, Math.ceil(deadline - performance.now())));
-      const connection = await openConnection(around.dial, destination, identity, { signal, timeoutMs });
+      const begun = attempt === 1 ? job.ahead?.take() : undefined;
+      const connection = await (begun ?? openConnection(around.dial, destination, identity, { signal, timeoutMs }));
       const { acceptedAs, builderVersion } = connection.principal;
       const endpointId = destination.peer.endpointId;
       emit({ kind: "connected", endpointId, as: acceptedAs, builderVersion, path: connection.path() });

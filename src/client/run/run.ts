@@ -1,25 +1,17 @@
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../../nix/store.ts";
-import { type Destination, findDestination } from "../connection/destination.ts";
-import { loadIdentity } from "../connection/identity.ts";
-import { cancelled, canGoOn, toFailure } from "../errors.ts";
+import { cancelled } from "../cancelled.ts";
+import { findDestination } from "../connection/destination.ts";
 import type { BuildEvent } from "../events.ts";
-import { findHelper } from "../import/helper.ts";
-import { stateFolder } from "../paths.ts";
 import { describeInstallables } from "../plan/arguments.ts";
-import { findGoal, type Goal, makePlan } from "../plan/plan.ts";
+import { findGoal } from "../plan/plan.ts";
 import { BuildFailure, type BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
-import { decideImport, readTrustSettings } from "../trust.ts";
-import { createActivities } from "./activities.ts";
-import { notNeeded } from "./downloads.ts";
-import { failedDerivations, failureOfEnd } from "./end.ts";
-import type { Job, Surroundings } from "./job.ts";
-import { createLedger, type Ledger, type ReportedEnd } from "./ledger.ts";
+import { ConnectionAhead } from "./ahead.ts";
+import type { Surroundings } from "./job.ts";
+import { createLedger } from "./ledger.ts";
 import { checkLink, makeLink, type ResultLink, resultLinks } from "./link.ts";
-import { openNotes } from "./notes.ts";
-import { openRequest, requestDigestInput } from "./open.ts";
-import { seeThrough } from "./reach.ts";
+import type { Life } from "./remote.ts";
 
 /** The whole life of a build. Throws a `Failure`; a build that ran and failed is a `BuildFailure`. */
 export async function runBuild(
@@ -32,13 +24,17 @@ export async function runBuild(
   checkFetches(request.narFetches);
   const destination = request.target && (await findDestination(request.target, around.env));
   const ledger = createLedger();
+  const ahead = destination && new ConnectionAhead({ request, around, signal, destination });
   let store: Store | undefined;
   try {
     store = await around.openStore(signal);
-    return await liveIn(store, { request, around, emit, signal, destination, ledger });
+    return await liveIn(store, { request, around, emit, signal, destination, ahead, ledger });
   } catch (error) {
-    throw signal.aborted && !saysMore(error) ? cancelled(signal.reason) : toFailure(error, "building");
+    if (signal.aborted && !saysMore(error)) throw cancelled(signal.reason);
+    const { toFailure } = await import("../errors.ts");
+    throw toFailure(error, "building");
   } finally {
+    ahead?.drop();
     store?.close();
   }
 }
@@ -53,15 +49,6 @@ function checkFetches(count: number | undefined): void {
   throw new Failure("usage", "this machine", `${count} streams for outputs are not possible: 1 to 64`);
 }
 
-interface Life {
-  readonly request: BuildRequest;
-  readonly around: Surroundings;
-  readonly emit: (event: BuildEvent) => void;
-  readonly signal: AbortSignal;
-  readonly destination: Destination | undefined;
-  readonly ledger: Ledger;
-}
-
 async function liveIn(store: Store, life: Life): Promise<BuildReport> {
   const { request, around, emit, signal, ledger } = life;
   const onWarning = (text: string) => emit({ kind: "warning", text });
@@ -74,7 +61,7 @@ async function liveIn(store: Store, life: Life): Promise<BuildReport> {
   emit({ kind: "evaluated", derivations: goal.requested, upToDate, milliseconds });
   const report = upToDate
     ? ledger.report({ ...NOTHING, installable: describeInstallables(request), derivations: goal.requested })
-    : await buildRemotely(store, goal, life);
+    : await (await import("./remote.ts")).buildRemotely(store, goal, life);
   await root(store, links, emit);
   emit({ kind: "summary", report });
   return report;
@@ -88,79 +75,4 @@ async function root(store: Store, links: readonly ResultLink[], emit: Life["emit
     await store.addIndirectRoot(item.link);
     emit({ kind: "linked", ...item });
   }
-}
-
-async function buildRemotely(store: Store, goal: Goal, life: Life): Promise<BuildReport> {
-  const job = await makeJob(store, goal, life);
-  const end = await seeThrough(job)
-    .catch(async error => {
-      // What a broken connection or a full disk left is noted for the next run.
-      if (job.build !== undefined && !canGoOn(toFailure(error, "building"))) await job.notes.remove(job.build);
-      throw error;
-    })
-    .finally(async () => {
-      const stopped = job.downloads?.stop(notNeeded());
-      job.importer?.close();
-      await stopped;
-    });
-  if (job.build !== undefined) await job.notes.remove(job.build);
-  const reported: ReportedEnd = { ...end, failed: failedDerivations(end, job.activities) };
-  const { endpointId } = job.destination.peer;
-  const inputPaths = job.plan.inputs.length;
-  const installable = describeInstallables(life.request);
-  const facts = { installable, derivations: goal.requested, endpointId, buildId: job.build, inputPaths };
-  const report = life.ledger.report(facts, reported);
-  const failure = failureOfEnd(end, report);
-  if (failure === undefined) return report;
-  life.emit({ kind: "summary", report });
-  throw failure;
-}
-
-async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
-  const { request, around, emit, signal, destination, ledger } = life;
-  if (destination === undefined) throw noTarget(goal);
-  const identity = await loadIdentity(request.clientKeyFile, around.env);
-  if (identity.file === undefined) {
-    emit({ kind: "warning", text: "your client key could not be written, so it lives only as long as this command" });
-  }
-  const decide: Job["decide"] = key =>
-    decideImport(store, key, {
-      settings: () => readTrustSettings(around.runNix, signal),
-      helper: () => findHelper(around.helperSocket, key, signal),
-    });
-  // A key that was only remembered may have changed, which is to be heard before what this machine thinks of the old one.
-  const key = destination.keyFrom?.kind === "first-use" ? undefined : destination.signingKey;
-  const right = key && (await decide(key));
-  const plan = await makePlan(store, goal.targets);
-  const { endpointId } = destination.peer;
-  const notes = openNotes(stateFolder(around.env), text => emit({ kind: "warning", text }));
-  const noteKey = {
-    credential: destination.ticket?.id ?? identity.id,
-    client: identity.id,
-    endpointId,
-    request: requestDigestInput(openRequest(plan.targets, request)),
-  };
-  const build = await notes.find(noteKey);
-  const begun = {
-    build,
-    attached: build !== undefined,
-    lastSeq: 0n,
-    end: undefined,
-    done: new Set<never>(),
-    downloads: undefined,
-    importer: undefined,
-  };
-  const fixed = { around, request, signal, emit, destination, identity, plan, notes, noteKey, ledger, decide };
-  return { ...fixed, ...begun, activities: createActivities(), key, right };
-}
-
-function noTarget({ targets }: Goal): Failure {
-  const lacking = targets
-    .map(target => target.drv)
-    .slice(0, 3)
-    .join(", ");
-  return new Failure("usage", "this machine", `no builder was named, and this is not built here yet: ${lacking}`, {
-    reason: "no-target",
-    fix: "pass --ticket TICKET; or --builder NAME or --server ENDPOINT_ID if the builder trusts your key",
-  });
 }

@@ -1,0 +1,64 @@
+import type { Connection } from "../connection/connection.ts";
+import type { Destination } from "../connection/destination.ts";
+import type { Identity } from "../connection/identity.ts";
+import type { BuildRequest } from "../request.ts";
+import type { JobAhead, Surroundings } from "./job.ts";
+
+/** What a connection ahead is made with. */
+export interface AheadParts {
+  readonly request: BuildRequest;
+  readonly around: Surroundings;
+  readonly signal: AbortSignal;
+  readonly destination: Destination;
+}
+
+/** A connection that is made, and presented, while Nix evaluates: that spends nothing. Where nothing is to be built it is given up. */
+export class ConnectionAhead implements JobAhead {
+  readonly #parts: AheadParts;
+  readonly #scope = new AbortController();
+  #connection: Promise<Connection> | undefined;
+  #identity: Promise<Identity> | undefined;
+
+  constructor(parts: AheadParts) {
+    this.#parts = parts;
+    // Whoever takes the connection hears what is wrong with it; where nobody does, nobody needs it.
+    this.#begin().catch(() => undefined);
+  }
+
+  async #begin(): Promise<void> {
+    const { around, destination, signal } = this.#parts;
+    const either = AbortSignal.any([signal, this.#scope.signal]);
+    await around.notQuick(either);
+    const { openConnection } = await import("../connection/connection.ts");
+    const identity = await this.identity();
+    either.throwIfAborted();
+    this.#connection = openConnection(around.dial, destination, identity, { signal: either });
+    await this.#connection;
+  }
+
+  /** Who connects. */
+  identity(): Promise<Identity> {
+    const { request, around } = this.#parts;
+    this.#identity ??= import("../connection/identity.ts").then(({ loadIdentity }) =>
+      loadIdentity(request.clientKeyFile, around.env),
+    );
+    return this.#identity;
+  }
+
+  take(): Promise<Connection> | undefined {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection === undefined) this.#scope.abort();
+    return connection;
+  }
+
+  /** Gives it up, unless it was taken. Returns at once. */
+  drop(): void {
+    const connection = this.take();
+    this.#scope.abort();
+    connection?.then(
+      made => made.close(),
+      () => undefined,
+    );
+  }
+}
