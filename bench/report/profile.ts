@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../../test/hosts/host.ts";
 import type { Setting } from "../setting/setting.ts";
+import { sourceOfBundled } from "./bundled.ts";
 import { RESULTS } from "./results.ts";
 
 const SHOWN = 15;
@@ -18,7 +19,14 @@ interface CpuProfile {
 
 /** Node's options for a profile of a host's program, and what takes it from there. */
 export function profileOptions(host: Host): string[] {
-  return ["--cpu-prof", `--cpu-prof-dir=/home/${host.user}/profiles`];
+  return ["--cpu-prof", `--cpu-prof-dir=${folderOf(host)}`];
+}
+
+const folderOf = (host: Host) => `/home/${host.user}/profiles`;
+
+/** Forgets the profiles of a host's programs that have ended. */
+export function forgetProfiles(host: Host): void {
+  rmSync(host.outside(folderOf(host)), { recursive: true, force: true });
 }
 
 /** Ends the builders, which write their profiles then; takes all profiles into `bench/results/` and says of each where its time went. */
@@ -31,7 +39,7 @@ export async function stopAndTakeProfiles({ builder, client, ours }: Setting): P
 }
 
 function takeProfiles(host: Host): string[] {
-  const folder = host.outside(`/home/${host.user}/profiles`);
+  const folder = host.outside(folderOf(host));
   mkdirSync(RESULTS, { recursive: true });
   if (!existsSync(folder)) return [];
   return readdirSync(folder).map(name => {
@@ -55,5 +63,7 @@ function summary({ nodes, samples, timeDeltas }: CpuProfile): string {
 
 function nameOf({ functionName, url, lineNumber }: CpuProfile["nodes"][number]["callFrame"]): string {
   const file = url.replace(/^.*\/(dist|node_modules)\//, "");
-  return `${functionName || "(anonymous)"}${file === "" ? "" : ` ${file}:${lineNumber + 1}`}`;
+  const source = url.includes("/dist/") ? sourceOfBundled(file, lineNumber + 1) : undefined;
+  const place = source ?? `${file}:${lineNumber + 1}`;
+  return `${functionName || "(anonymous)"}${file === "" ? "" : ` ${place}`}`;
 }

@@ -3,6 +3,7 @@ import { type Host, makeHost } from "../../test/hosts/host.ts";
 import type { Installable } from "../peers/nix.ts";
 import type { OurBuilder } from "../peers/ours.ts";
 import type { Contestant, Job, Peer } from "../peers/peer.ts";
+import { forgetProfiles } from "../report/profile.ts";
 import { TRIVIAL } from "../workloads/expressions.ts";
 import { layJob } from "../workloads/job.ts";
 import { startContestants } from "./contestants.ts";
@@ -64,6 +65,7 @@ export async function makeSetting(plan: Plan): Promise<Setting> {
     };
     // The first start of a program compiles it, and the first build of a builder finds nothing ready: neither is what people wait for.
     for (const who of ours.keys()) await peer(who).build(layJob(client, TRIVIAL));
+    forgetProfiles(client);
     return { ...hosts, ...(link && { link }), ours, installable, peer, stop };
   } catch (error) {
     await stop();

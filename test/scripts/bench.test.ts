@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { help, readArguments } from "../../bench/arguments.ts";
 import type { Measured } from "../../bench/peers/peer.ts";
+import { sourceInBundle } from "../../bench/report/bundled.ts";
 import { chart } from "../../bench/report/chart.ts";
 import { withReport } from "../../bench/report/docs.ts";
 import { goalsTable } from "../../bench/report/goals.ts";
@@ -135,4 +136,14 @@ test("the chart is well-formed, the same for the same rows, and its longest bar 
   const open = [...svg.matchAll(/<(\w+)[^>]*[^/]>/g)].map(([, name]) => name);
   const closed = [...svg.matchAll(/<\/(\w+)>/g)].map(([, name]) => name);
   assert.deepEqual(open.toSorted(), closed.toSorted());
+});
+
+test("a line of the bundled command is named by its source", () => {
+  const bundle =
+    "import x\n\n// src/cli/main.ts\nfunction a() {}\n// see src/there.ts for why\n\n// node_modules/p/q.mjs\nb();\n";
+  assert.deepEqual(
+    [4, 6, 8].map(line => sourceInBundle(bundle, line)),
+    ["src/cli/main.ts", "src/cli/main.ts", "node_modules/p/q.mjs"],
+  );
+  assert.equal(sourceInBundle(bundle, 1), undefined);
 });
