@@ -4,7 +4,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,7 +28,7 @@ const OF_ONE = 8;
 /** Connections that one ticket is used for: fewer than the builder takes. */
 const OF_TICKET = 400;
 /** Connections that are opened at once. */
-const AT_ONCE = 16;
+const AT_ONCE = 8;
 
 interface Serving {
   readonly endpointId: EndpointId;
@@ -103,8 +103,12 @@ async function measure(pid: number, socketPath: string, seconds: number): Promis
   return [...numbers, statusMs.toFixed(1), listMs.toFixed(1)];
 }
 
-async function start(folder: string, iroh: string): Promise<{ child: ChildProcess; serving: Serving }> {
-  const args = ["serve", "--data-dir", folder, "--relay", "none", "--bind", "127.0.0.1:0", "--json"];
+async function start(folder: string, iroh: string, builds: number): Promise<{ child: ChildProcess; serving: Serving }> {
+  const config = join(folder, "config.json");
+  const limit = Math.max(20, Math.min(builds, 10_000));
+  const fields = { data_dir: folder, relay: "none", bind: ["127.0.0.1:0"], recent_builds_limit: limit };
+  writeFileSync(config, JSON.stringify(fields));
+  const args = ["serve", "--config", config, "--json"];
   const env = { ...process.env, DRV_THRU_IROH: iroh };
   const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: ["ignore", "pipe", "ignore"] });
   const [line] = (await once(createInterface(child.stdout), "line")) as [string];
@@ -124,7 +128,7 @@ async function runWith(iroh: string, clients: number, seconds: number, history: 
   const folder = mkdtempSync(join(tmpdir(), "drv-thru-bench-clients-"));
   mkdirSync(join(folder, "state"));
   if (history.tickets + history.builds > 0) await databaseWith(folder, history).close();
-  const { child, serving } = await start(folder, iroh);
+  const { child, serving } = await start(folder, iroh, history.builds);
   const pid = child.pid ?? 0;
   const row = (what: string, cells: readonly string[]) => console.log(`| ${[iroh, what, ...cells].join(" | ")} |`);
   try {

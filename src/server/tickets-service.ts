@@ -8,6 +8,7 @@ import { isAddress, isRelayUrl } from "../tickets/place.ts";
 import { openSecret } from "../tickets/seal.ts";
 import { formatTicket } from "../tickets/text.ts";
 import type { Ticket } from "../tickets/ticket.ts";
+import { findTicket, ticketNotFound } from "./find-ticket.ts";
 import { newTicket } from "./new-ticket.ts";
 import { type Admission, admitGuest } from "./present.ts";
 import { type Guest, gateOf, requireAdministrator } from "./principal.ts";
@@ -90,7 +91,7 @@ export function ticketsService(parts: TicketsParts): ServiceImpl<typeof Tickets>
       await requireAdministrator(context);
       const found = findTicket(state, request.id);
       const revoked = await state.revokeTicket(found.id, now());
-      if (revoked === undefined) throw notFound(request.id);
+      if (revoked === undefined) throw ticketNotFound(request.id);
       const cancelled = await parts.revoked(found.id, revoked.refunded, request.now);
       log.info({ ticket: found.id, name: found.name, refunded: revoked.refunded.length, cancelled }, "ticket revoked");
       // Read again: a build that was cancelled may have given a use back.
@@ -99,9 +100,6 @@ export function ticketsService(parts: TicketsParts): ServiceImpl<typeof Tickets>
     },
   };
 }
-
-/** Most tickets that the error for an ambiguous id names. */
-const MOST_NAMED = 4;
 
 async function present(parts: TicketsParts, request: TicketsPresentRequest, context: HandlerContext) {
   if (Buffer.byteLength(request.clientVersion) > 64) {
@@ -167,42 +165,5 @@ function textOf(parts: TicketsParts, ticket: Ticket, secret: Uint8Array): string
     addresses: ticket.noAddresses === true ? [] : addresses.filter(isAddress).slice(0, 32),
     secret,
     signingKey: parts.signingKey,
-  });
-}
-
-function findTicket(state: State, id: string): Ticket {
-  const prefix = id.toLowerCase();
-  if (!/^[0-9a-f]{4,64}$/.test(prefix)) {
-    // Not repeated: it may be a whole ticket.
-    const message = "a ticket is named by its id: 64 hex digits, or at least the first 4";
-    throw refuse(Reason.MALFORMED, Code.InvalidArgument, message, { subject: "id", fix: "drv-thru ticket list" });
-  }
-  const found = state.ticketsByPrefix(prefix, MOST_NAMED + 1);
-  const [ticket, another] = found;
-  if (ticket === undefined) throw notFound(prefix);
-  if (another === undefined) return ticket;
-  throw ambiguous(prefix, found);
-}
-
-/** Names the tickets that are meant by chance, each by as much of its id as tells it from the others. */
-function ambiguous(prefix: string, found: readonly Ticket[]): Error {
-  const digits = Math.min(64, shared(found.map(ticket => ticket.id)) + 4);
-  const named = found.slice(0, MOST_NAMED).map(({ id, name }) => `${id.slice(0, digits)} (${name})`);
-  const others = found.length > MOST_NAMED ? [...named, "others"] : named;
-  const message = `${prefix} begins the ids of more than one ticket: ${others.join(", ")}`;
-  const fix = "give more of its digits: drv-thru ticket list";
-  return refuse(Reason.MALFORMED, Code.InvalidArgument, message, { subject: prefix, fix });
-}
-
-/** How many characters all of these begin with. */
-function shared([first = "", ...others]: readonly string[]): number {
-  const differs = [...first].findIndex((digit, at) => others.some(other => other[at] !== digit));
-  return differs < 0 ? first.length : differs;
-}
-
-function notFound(id: string): Error {
-  return refuse(Reason.TICKET_UNKNOWN, Code.NotFound, `ticket not found: ${id}`, {
-    subject: id,
-    fix: "drv-thru ticket list",
   });
 }

@@ -99,7 +99,8 @@ export function stateOver(root: RootDatabase<unknown, string>, tables: Tables): 
     buildsOf: (owner, limit) => tables.buildsOf(owner, limit),
     unfinished: () => tables.unfinished(),
     recent: limit => tables.recent(limit),
-    forget: keep => write(() => tables.forgetEnded(keep)),
+    // A write costs the disk something, also where there is nothing to write.
+    forget: async keep => (tables.endedCount > keep ? await write(() => tables.forgetEnded(keep)) : []),
     givenBack: (credential, now) => givenBackBytes(tables.givenBack(credential), now),
     close: async () => {
       try {

@@ -72,6 +72,10 @@ export class Tables {
     return [...this.#builtOf(this.#ended.newest(limit))];
   }
 
+  get endedCount(): number {
+    return this.#ended.count;
+  }
+
   /** All ended builds, newest first. */
   ended(): Iterable<StoredBuild> {
     return this.#builtOf(this.#ended.newest());

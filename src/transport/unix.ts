@@ -1,12 +1,9 @@
 import { once } from "node:events";
 import { chmod } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { type Duplex, type Session, type SessionEnd, StreamError } from "../lib/stream.ts";
+import { connect, createServer, type Server } from "node:net";
+import { type Duplex, type Session, StreamError } from "../lib/stream.ts";
 import { cannotListen, checkPath, notOurs, removeStale } from "../lib/unix-path.ts";
-import { SocketDuplex } from "./unix-duplex.ts";
-
-/** How long closing waits for what was written to be taken, in milliseconds. */
-const closeMs = 1000;
+import { UnixSession } from "./unix-session.ts";
 
 /** Connections to one socket at once, where nothing else is said. */
 const MAX_CONNECTIONS = 256;
@@ -68,60 +65,6 @@ export async function adoptUnix(descriptor: number): Promise<Session> {
   if (server.address() === null) return session;
   server.close();
   throw notOurs(descriptor, "it is of a network");
-}
-
-/** What both sides share: the open streams and the end. */
-abstract class UnixSession implements Session {
-  readonly peer = undefined;
-  readonly local = undefined;
-  readonly calls = "one";
-  readonly closed: Promise<SessionEnd>;
-  readonly #streams = new Set<SocketDuplex>();
-  readonly #settle: (end: SessionEnd) => void;
-  protected ended = false;
-
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<SessionEnd>();
-    this.closed = promise;
-    this.#settle = resolve;
-  }
-
-  abstract open(signal?: AbortSignal): Promise<Duplex>;
-  abstract accept(): Promise<Duplex | undefined>;
-
-  openUni(): Promise<never> {
-    return Promise.reject(new StreamError("closed", 0, "a Unix socket has no one-way streams"));
-  }
-
-  async acceptUni(): Promise<undefined> {
-    await this.closed;
-  }
-
-  async close(code = 0, reason = ""): Promise<void> {
-    if (!this.ended) {
-      this.ended = true;
-      for (const stream of this.#streams) stream.destroySoon();
-      const late = setTimeout(() => this.#resetAll(), closeMs);
-      await Promise.all([...this.#streams].map(stream => stream.closed));
-      clearTimeout(late);
-      await this.release();
-      this.#settle({ kind: "local", code, reason });
-    }
-    await this.closed;
-  }
-
-  protected abstract release(): Promise<void>;
-
-  protected adopt(socket: Socket): SocketDuplex {
-    const stream = new SocketDuplex(socket);
-    this.#streams.add(stream);
-    void stream.closed.then(() => this.#streams.delete(stream));
-    return stream;
-  }
-
-  #resetAll(): void {
-    for (const stream of this.#streams) stream.reset();
-  }
 }
 
 class UnixClient extends UnixSession {

@@ -9,28 +9,17 @@ import type { BuildRun } from "../../src/client/build-run.ts";
 import type { BuildEvent } from "../../src/client/events.ts";
 import { BuildFailure, type BuildReport } from "../../src/client/report.ts";
 import { testIo } from "./io.ts";
+import { DRV, OUT, REPORT as SHORT } from "./report.ts";
 
-const DRV = "/nix/store/11111111111111111111111111111111-app.drv";
-const OUT = "/nix/store/22222222222222222222222222222222-app";
 const REPORT: BuildReport = {
-  outcome: "built",
-  installable: ".#app",
-  derivations: [{ drvPath: DRV, outputs: { out: OUT } }],
-  endpointId: "ab".repeat(32),
-  buildId: "cd".repeat(32),
-  failed: [],
-  message: "",
-  refunded: false,
-  evaluateMilliseconds: 1,
+  ...SHORT,
   uploadMilliseconds: 2000,
-  queuedMilliseconds: 0,
   buildMilliseconds: 65_000,
   downloadMilliseconds: 1000,
   totalMilliseconds: 68_000,
   inputPaths: 5,
   uploadedPaths: 3,
   uploadedBytes: 2048,
-  downloadedPaths: 1,
   downloadedBytes: 1024,
 };
 const EVENTS: BuildEvent[] = [

@@ -8,32 +8,9 @@ import { findNom } from "../../src/cli/progress/nom.ts";
 import { NomLines } from "../../src/cli/progress/nom-lines.ts";
 import type { BuildRun } from "../../src/client/build-run.ts";
 import type { BuildEvent } from "../../src/client/events.ts";
-import type { BuildReport } from "../../src/client/report.ts";
 import { testIo } from "./io.ts";
+import { DRV, OUT, REPORT } from "./report.ts";
 
-const DRV = `/nix/store/${"1".repeat(32)}-app.drv`;
-const OUT = `/nix/store/${"2".repeat(32)}-app`;
-const REPORT: BuildReport = {
-  outcome: "built",
-  installable: ".#app",
-  derivations: [{ drvPath: DRV, outputs: { out: OUT } }],
-  endpointId: "ab".repeat(32),
-  buildId: "cd".repeat(32),
-  failed: [],
-  message: "",
-  refunded: false,
-  evaluateMilliseconds: 1,
-  uploadMilliseconds: 1,
-  queuedMilliseconds: 0,
-  buildMilliseconds: 1,
-  downloadMilliseconds: 1,
-  totalMilliseconds: 1,
-  inputPaths: 1,
-  uploadedPaths: 1,
-  uploadedBytes: 1,
-  downloadedPaths: 1,
-  downloadedBytes: 1,
-};
 const ENDPOINT = REPORT.endpointId ?? "";
 const BUILDING: BuildEvent[] = [
   { kind: "connected", endpointId: ENDPOINT, as: "ticket:friend", builderVersion: "1", path: "direct" },

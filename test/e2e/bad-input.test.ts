@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { ownUids } from "../hosts/can.ts";
 import type { Ended } from "../hosts/process.ts";
 import { type Stage, useStage } from "./stage.ts";
+import { asRoot, smallStore, unspent } from "./trouble.ts";
 
 const { skip, current } = useStage();
 const DATA = "/home/builder/.local/state/drv-thru";
@@ -21,8 +22,7 @@ function refused({ status, stdout, stderr }: Ended, code: number, words: RegExp,
 
 /** Holds that a build that did not happen left nothing: the ticket has its use, the client no note of a build. */
 async function nothingSpent(stage: Stage, ticket: string): Promise<void> {
-  const { status, usesReserved, usesCommitted } = await stage.record(ticket);
-  assert.deepEqual({ status, usesReserved, usesCommitted }, { status: "active", usesReserved: 0, usesCommitted: 0 });
+  await unspent(stage, ticket);
   assert.deepEqual(notes(stage), []);
 }
 
@@ -164,12 +164,12 @@ test("a full disk at the client is told as such, and the same command goes on on
   const stage = current();
   const ticket = await stage.ticket();
   const script = 'step "large" "dd if=/dev/zero of=$out bs=1048576 count=40" { }';
-  await asRoot(stage, smallStore);
+  await asRoot(stage.client, smallStore);
   // A daemon has a view of the mounts of its own, from when it was started.
   await stage.client.configure({});
   refused(await stage.build(ticket, script), 1, /Nix: .*No space left on device\n\nnix-collect-garbage/);
   assert.equal((await stage.record(ticket)).status, "exhausted", "it was built");
-  await asRoot(stage, "mount -o remount,size=200m /nix/store");
+  await asRoot(stage.client, "mount -o remount,size=200m /nix/store");
   const again = await stage.build(ticket, script);
   assert.equal(again.status, 0, again.stderr);
 });
@@ -237,16 +237,3 @@ test("a builder whose data folder is full says so, spends nothing and goes on on
   }
   assert.equal((await serve.ended).status, 0);
 });
-
-const smallStore = [
-  "mkdir -p /var/small",
-  "mount -t tmpfs -o size=24m,mode=1775 small /var/small",
-  "chgrp 30000 /var/small",
-  "cp -a /nix/store/. /var/small/",
-  "mount --bind /var/small /nix/store",
-].join(" && ");
-
-async function asRoot(stage: Stage, script: string): Promise<void> {
-  const { status, stderr } = await stage.client.run(["sh", "-c", script], { user: "root" });
-  assert.equal(status, 0, stderr);
-}

@@ -3,22 +3,11 @@ import { randomBytes } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { ownUids } from "../hosts/can.ts";
-import type { Host } from "../hosts/host.ts";
-import { type Stage, useStage } from "./stage.ts";
+import { useStage } from "./stage.ts";
+import { asRoot, smallStore, unspent } from "./trouble.ts";
 
 const { skip, current } = useStage();
 const needsRoot = skip ?? (ownUids ? undefined : "needs root, to mount a small disk and to take a folder from a user");
-
-async function asRoot(host: Host, script: string): Promise<void> {
-  const { status, stderr } = await host.run(["sh", "-c", script], { user: "root" });
-  assert.equal(status, 0, stderr);
-}
-
-/** Holds that the ticket has its use. */
-async function unspent(stage: Stage, ticket: string): Promise<void> {
-  const { status, usesReserved, usesCommitted } = await stage.record(ticket);
-  assert.deepEqual({ status, usesReserved, usesCommitted }, { status: "active", usesReserved: 0, usesCommitted: 0 });
-}
 
 test("a client whose own Nix daemon is gone is told so, and nothing is asked of the builder", {
   skip: needsRoot,
@@ -88,11 +77,3 @@ test("a builder whose store is full says so to an upload and to a build, spends 
   await asRoot(stage.builder, "mount -o remount,size=200m /nix/store");
   await stage.built(ticket, script);
 });
-
-const smallStore = [
-  "mkdir -p /var/small",
-  "mount -t tmpfs -o size=24m,mode=1775 small /var/small",
-  "chgrp 30000 /var/small",
-  "cp -a /nix/store/. /var/small/",
-  "mount --bind /var/small /nix/store",
-].join(" && ");

@@ -58,3 +58,9 @@ export function busybox(): string | undefined {
   const { stdout } = spawnSync("ldd", [file], { env: { PATH: systemPath, LC_ALL: "C" }, encoding: "utf8" });
   return stdout?.includes("=>") ? undefined : file;
 }
+
+/** Why this machine's own Nix cannot be asked, in words for a skipped test, or `undefined` if it answers. */
+export function whyNoNix(): string | undefined {
+  const { status } = spawnSync("nix", ["--extra-experimental-features", "nix-command", "ping-store"]);
+  return status === 0 ? undefined : "there is no Nix here";
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -12,18 +12,10 @@ import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { passedSockets } from "../../src/lib/passed-sockets.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { unixSession } from "../../src/transport/unix.ts";
+import { whyNoNix } from "../hosts/can.ts";
 
 const program = fileURLToPath(new URL("../../src/bin.ts", import.meta.url));
-const skip = nixIsHere() ? false : "there is no Nix here";
-
-function nixIsHere(): boolean {
-  try {
-    execFileSync("nix", ["--extra-experimental-features", "nix-command", "ping-store"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const skip = whyNoNix();
 
 test("sockets are taken only where they were passed to this very process", () => {
   assert.deepEqual(passedSockets({ LISTEN_PID: "7", LISTEN_FDS: "2" }, 7), [3, 4]);

@@ -19,17 +19,9 @@ import { idOfSecret } from "../../src/tickets/proof.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { unixSession } from "../../src/transport/unix.ts";
 import { testIo } from "../cli/io.ts";
+import { whyNoNix } from "../hosts/can.ts";
 
-const skip = nixIsHere() ? false : "there is no Nix here";
-
-function nixIsHere(): boolean {
-  try {
-    execFileSync("nix", ["--extra-experimental-features", "nix-command", "ping-store"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const skip = whyNoNix();
 
 function folderOf(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "drv-thru-serve-"));

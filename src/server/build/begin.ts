@@ -6,7 +6,7 @@ import type { State, StoredBuild } from "../../state/state.ts";
 import { refusalOf } from "../faults.ts";
 import type { ServerLimits } from "../limits.ts";
 import type { Guest } from "../principal.ts";
-import type { Room } from "../upload/inputs.ts";
+import type { Room } from "../upload/named-paths.ts";
 import type { Conclusions } from "./conclusion.ts";
 import { brokenBy } from "./endings.ts";
 import type { KeptBuilds } from "./kept-builds.ts";

@@ -12,7 +12,7 @@ import { Notice } from "../notice.ts";
 import { type Admission, asItStands } from "../present.ts";
 import type { Guest, Principal } from "../principal.ts";
 import { refuse } from "../refusal.ts";
-import type { Room } from "../upload/inputs.ts";
+import type { Room } from "../upload/named-paths.ts";
 import { beginBuild } from "./begin.ts";
 import { Conclusions } from "./conclusion.ts";
 import { brokenBy, cancelled } from "./endings.ts";

@@ -5,35 +5,17 @@ import type { PathInfo } from "../../nix/path-info.ts";
 import type { PublicKey } from "../../nix/signing-key.ts";
 import type { Store } from "../../nix/store.ts";
 import type { StorePath } from "../../nix/store-path.ts";
-import { checkReferences, checkSame, isHere, type PathProof, proofOf } from "../admission.ts";
+import { isHere } from "../admission.ts";
 import { Notice } from "../notice.ts";
 import { refuse } from "../refusal.ts";
 import { type Allowance, checkAllowance } from "./allowance.ts";
+import { type Named, NamedPaths, type NamedPathsLimits } from "./named-paths.ts";
 
 /** Infos between two turns of others. */
 const TURN = 64;
 
-/** A path that a build has named, and how its bytes must prove it. */
-export interface Named {
-  readonly info: PathInfo;
-  readonly proof: PathProof;
-}
-
-/** References of all paths of a build, for each path that it may name: many times what real ones have. */
-const REFERENCES_PER_PATH = 16;
-/** Signatures of trusted keys that are kept of a path. */
-const MAX_SIGNATURES = 4;
-
-/** Room for named paths that all builds share. */
-export interface Room {
-  left: number;
-}
-
 /** What bounds the inputs of one build. */
-export interface InputLimits {
-  readonly maxPaths: number;
-  /** Of all builds together. */
-  readonly all: Room;
+export interface InputLimits extends NamedPathsLimits {
   /** Most bytes of NAR that may be received, or `undefined` for no limit. */
   readonly maxUploadBytes: number | undefined;
   /** What it may send together with other builds, or `undefined` for no limit. */
@@ -42,7 +24,7 @@ export interface InputLimits {
 
 /** The inputs of one build: what it named, what of that is in the store for it, and how much was received. */
 export class Inputs {
-  readonly #named = new Map<StorePath, Named>();
+  readonly #named: NamedPaths;
   readonly #present = new Set<StorePath>();
   readonly #limits: InputLimits;
   /** Rings when a path became present. */
@@ -51,11 +33,11 @@ export class Inputs {
   #received = 0;
   #expected = 0;
   #lacking = 0;
-  #references = 0;
   #forgotten = false;
 
   constructor(limits: InputLimits) {
     this.#limits = limits;
+    this.#named = new NamedPaths(limits);
   }
 
   /** How many paths the build has named. */
@@ -84,47 +66,19 @@ export class Inputs {
       // Proofs take time: others have their turn between them.
       if (index % TURN === TURN - 1) await setImmediate();
       if (this.#forgotten) throw new Error("the build has ended");
-      this.#admit(info, trustedKeys);
+      if (!this.#named.admit(info, trustedKeys)) continue;
+      this.#unprotected.push(info.path);
+      this.#lacking += info.narSize;
     }
     const fresh = this.#unprotected.splice(0);
     // Before anybody asks whether they are valid: what is valid then stays so.
     if (fresh.length > 0) await store.addTempRoots(fresh);
   }
 
-  #admit(info: PathInfo, trustedKeys: readonly PublicKey[]): void {
-    const earlier = this.#named.get(info.path);
-    if (earlier !== undefined) {
-      checkSame(earlier.info, info);
-      return;
-    }
-    const { maxPaths, all } = this.#limits;
-    if (this.#named.size >= maxPaths) throw tooMany(`${maxPaths} inputs`, maxPaths);
-    const most = maxPaths * REFERENCES_PER_PATH;
-    if (this.#references + info.references.length > most) throw tooMany(`${most} references of inputs`, most);
-    if (all.left === 0) throw tooMany("inputs as the builder has room for, with those of others", 0);
-    checkReferences(info, this.#named);
-    const proof = proofOf(info, trustedKeys);
-    this.#named.set(info.path, this.#kept(info, proof));
-    this.#unprotected.push(info.path);
-    this.#references += info.references.length;
-    this.#lacking += info.narSize;
-    all.left -= 1;
-  }
-
-  /** Without what nobody needs again, and with references that share their text with the paths they mean: there may be millions. */
-  #kept(info: PathInfo, proof: PathProof): Named {
-    const { path, narHash, narSize, ca } = info;
-    const references = info.references.map(reference => this.#named.get(reference)?.info.path ?? path);
-    const kept = { path, narHash, narSize, references, signatures: [], ...(ca !== undefined && { ca }) };
-    if (proof.by === "content") return { info: kept, proof };
-    return { info: kept, proof: { by: "signature", signatures: proof.signatures.slice(0, MAX_SIGNATURES) } };
-  }
-
   /** The build has ended: gives its room back. May be repeated. */
   forget(): void {
     this.#forgotten = true;
-    this.#limits.all.left += this.#named.size;
-    this.#named.clear();
+    this.#named.forget();
   }
 
   /** Those of these named paths that are not here for this build, and must be sent. Throws a refusal if that is more than it may send. */
@@ -143,15 +97,12 @@ export class Inputs {
 
   /** Whether the build has named this path. */
   isNamed(path: StorePath): boolean {
-    return this.#named.has(path);
+    return this.#named.get(path) !== undefined;
   }
 
   /** What the build named under the path of this info. Throws a refusal if it was something else. */
   same(info: PathInfo): Named {
-    const named = this.#named.get(info.path);
-    if (named === undefined) throw new Error(`${info.path} is not named`);
-    checkSame(named.info, info);
-    return named;
+    return this.#named.same(info);
   }
 
   /** A named path is in the store for this build: it was here, or was sent and registered. */
@@ -200,8 +151,4 @@ function tooLarge(total: number, limit: number) {
   const message = `the upload of this build has ${total} bytes; at most ${limit} are allowed`;
   const fix = "ask the builder's owner for a larger limit (ticket create --max-upload-bytes)";
   return refuse(Reason.UPLOAD_LIMIT, Code.ResourceExhausted, message, { subject: String(limit), fix });
-}
-
-function tooMany(what: string, limit: number) {
-  return refuse(Reason.LIMIT, Code.ResourceExhausted, `a build may have at most ${what}`, { subject: String(limit) });
 }

@@ -7,7 +7,8 @@ import { Channel } from "../channel.ts";
 import { malformed } from "../path-infos.ts";
 import { refuse } from "../refusal.ts";
 import { provenNar } from "./byte-proof.ts";
-import type { Inputs, Named } from "./inputs.ts";
+import type { Inputs } from "./inputs.ts";
+import type { Named } from "./named-paths.ts";
 import type { Transfer } from "./transfers.ts";
 
 /** Most announced paths of a stream that are not yet sent in full. */

@@ -14,7 +14,7 @@ import { MAX_BATCH, malformed, pathInfoFromWire } from "../path-infos.ts";
 import { refuse } from "../refusal.ts";
 import type { Stores } from "../stores.ts";
 import { decoded, type Piece } from "./decode.ts";
-import type { Named } from "./inputs.ts";
+import type { Named } from "./named-paths.ts";
 import { NarFeed } from "./nar-feed.ts";
 import type { Transfer, Transfers } from "./transfers.ts";
 
