@@ -7,7 +7,7 @@ import { refuse } from "../refusal.ts";
 
 /** 8 MiB: what the protocol allows, and the memory that a peer can make a stream take. */
 const MAX_WINDOW_LOG = 23;
-const PIECE = 64 * 1024;
+const PIECE = 256 * 1024;
 
 /** Bytes of NAR between two codecs, at the least: each zstd stream costs a decoder. */
 const LEAST = 1024 * 1024;

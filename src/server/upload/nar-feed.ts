@@ -14,7 +14,7 @@ import type { Transfer } from "./transfers.ts";
 /** Most announced paths of a stream that are not yet sent in full. */
 const MAX_ANNOUNCED = 8_192;
 /** Pieces of a NAR between the network and the daemon. */
-const PIECES = 4;
+const PIECES = 2;
 
 /** Cuts the bytes of a Put stream into the NARs that it announced, and hands them on as items for the store as they come. */
 export class NarFeed {
