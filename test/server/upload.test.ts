@@ -25,7 +25,7 @@ function putStream(guest: Connected) {
 }
 
 test("an upload that stalls while another build wants the same path is dropped, and the other goes through", async t => {
-  const builder = await world(t, { limits: { contestedStallTime: 20 } });
+  const builder = await world(t, { limits: { contestedStallTime: 20, stallTime: 600_000 } });
   const path = sourcePath("shared", randomBytes(10_000));
   const [staller, other] = [await builder.anyone(), await builder.anyone()];
   const stalled = putStream(staller);
