@@ -31,8 +31,9 @@ test("whoever has one build waiting is served before the second of whoever has m
   const many = [1, 2, 3].map(n => start(greedy, `greedy-${n}`));
   for (const build of many) await build.until(/waiting for a slot/, "stderr");
   const one = start(modest, "modest-1");
-  await one.until(/waiting for a slot, place 1/, "stderr");
+  await one.until(/waiting for a slot, place \d/, "stderr");
   try {
+    assert.match(one.written("stderr"), /waiting for a slot, place 1\n/);
     assert.deepEqual(await clients("queued"), ["ticket:modest", ...Array(3).fill("ticket:greedy")]);
     await interrupt([first]);
     await one.until(/begun/, "stderr");

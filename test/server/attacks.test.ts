@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -10,11 +11,13 @@ import { openRequestFromWire } from "../../src/server/build/request.ts";
 import { sandboxWarning } from "../../src/server/machine.ts";
 import { derivation, type MadePath, sourcePath, textPath } from "../fakes/make-path.ts";
 import { FakeStore } from "../fakes/store.ts";
+import { built } from "./cache/built.ts";
 import {
   begin,
   closure,
   fetched,
   missing,
+  only,
   open,
   outcomeOf,
   put,
@@ -52,6 +55,47 @@ test("attack: a guest opens many downloads and asks for nothing; another still b
   assert.equal((await fetched(guest, buildId, [out])).size, 1);
   leave.resolve();
   await Promise.all(held);
+});
+
+test("attack: a guest begins downloads that go past the cache, and reads no further; another still fetches", async t => {
+  const limits = { maxFetchStores: 2, maxFetchStoresOfOwner: 1, maxCacheBytes: 1 };
+  const thief = await built(t, [randomBytes(4_000_000).toString("hex")], { limits });
+  const { builder, guest, buildId, outs } = thief;
+  const begun = Array.from({ length: 4 }, () => {
+    const items = outs.map(path => ({ path }));
+    const parts = guest.cache.fetch(only({ buildId, items }))[Symbol.asyncIterator]();
+    return { parts, first: parts.next() };
+  });
+  await Promise.race(begun.map(({ first }) => first));
+  const other = await builder.anyone();
+  const drv = derivation({ name: "honest" });
+  const theirs = await begin(other, [drv]);
+  assert.equal(await outcomeOf(other, theirs), "BUILT");
+  assert.equal((await fetched(other, theirs, [drv.outputs["out"] ?? ""])).size, 1);
+  guest.kill();
+});
+
+test("attack: a guest takes the conversations for uploads with paths that it does not end; another's upload goes through", async t => {
+  const builder = await world(t, { limits: { maxPutStores: 2, maxPutStoresOfOwner: 1, stallTime: 600_000 } });
+  const thief = await builder.anyone();
+  const theirs = await open(thief, [derivation({ name: "theirs" })]);
+  const leave = Promise.withResolvers<void>();
+  async function* half(name: string) {
+    const path = sourcePath(name, "x".repeat(10_000));
+    yield putStart(theirs);
+    yield putPaths([path]);
+    yield putData(path.nar.subarray(0, 1_000));
+    await leave.promise;
+  }
+  const held = ["a", "b", "c"].map(name => thief.upload.put(half(name))[Symbol.asyncIterator]().next());
+  for (const call of held) call.catch(() => undefined);
+  while (!builder.nix.asked.includes("add")) await new Promise(setImmediate);
+  const guest = await builder.anyone();
+  const mine = sourcePath("mine", "two");
+  assert.deepEqual(await put(guest, await open(guest, [derivation({ name: "honest" })]), [mine]), [mine.info.path]);
+  thief.kill();
+  leave.resolve();
+  await Promise.allSettled(held);
 });
 
 test("attack: a guest keeps upload streams open and sends nothing more; another's upload goes through", async t => {
