@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { constants, createZstdCompress, zstdCompress } from "node:zlib";
-import { type Bytes, through } from "../../lib/bytes.ts";
+import { type Bytes, packed, through } from "../../lib/bytes.ts";
 import { stretches } from "../../lib/stretches.ts";
 import { rawFrame, rawFramePieces } from "../../lib/zstd-frames.ts";
 
@@ -10,6 +10,8 @@ export const WHOLE = 256 * 1024;
 export const TINY = 4 * 1024;
 /** Most bytes of one piece of a file: with what is around it in a message it just fits the power of two that the encoder of messages takes for it. */
 export const PIECE = 127 * 1024;
+/** Bytes that a compressor gets at once: each time costs a way to another thread and back, and with less that is a fifth of all its CPU time. */
+const FEED = 256 * 1024;
 /** The fastest: a fill is what the first client waits for. */
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
 const compressAtOnce = promisify(zstdCompress);
@@ -27,7 +29,7 @@ export async function compressedWhole(nar: Bytes): Promise<Uint8Array> {
 /** A NAR as zstd frames, piece by piece: stretches that do not shrink are frames of raw blocks. */
 export async function* compressed(nar: Bytes): AsyncGenerator<Uint8Array> {
   for await (const { shrinks, bytes } of stretches(nar)) {
-    yield* shrinks ? through(bytes, compressor()) : rawFramePieces(bytes, PIECE);
+    yield* shrinks ? through(packed(bytes, FEED, FEED), compressor()) : rawFramePieces(bytes, PIECE);
   }
 }
 
