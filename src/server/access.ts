@@ -1,9 +1,11 @@
 import { Code, type ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Build } from "../../gen/drvthru/v1/build_pb.js";
 import { Reason } from "../../gen/drvthru/v1/common_pb.js";
 import { Tickets } from "../../gen/drvthru/v1/tickets_pb.js";
 import { type EndpointId, parseId } from "../lib/ids.ts";
 import type { Session } from "../lib/stream.ts";
 import { sameOwner } from "../tickets/use.ts";
+import { connectionOf } from "./connection.ts";
 import { type Gate, type Guest, gateOf, type Principal, principalOf } from "./principal.ts";
 import { refuse } from "./refusal.ts";
 
@@ -23,6 +25,7 @@ const DEFAULTS: GateLimits = { maxWaiting: 32, maxWaitMs: 10_000, maxKnocks: 16 
 export async function requestGate(context: HandlerContext): Promise<void> {
   if (context.method === Tickets.method.present) gateOf(context).knock();
   else await principalOf(context);
+  if (context.method === Build.method.open) connectionOf(context).opens.begin(context.signal);
 }
 
 /** The gate that fits a session. Only a Unix socket makes an administrator: a network's session whose ends are not proven opens to nobody. */

@@ -3,7 +3,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import type { Session } from "../lib/stream.ts";
 import { type ServedSession, serveSession } from "../transport/server.ts";
-import { type Connection, connectionKey } from "./connection.ts";
+import { type Connection, connectionKey, OpensUnderWay } from "./connection.ts";
 import { type Gate, gateKey } from "./principal.ts";
 
 /** What a connection is served with. */
@@ -18,7 +18,7 @@ export interface ConnectionParts {
 /** Answers the calls of one connection, behind its gate. */
 export function serveConnection(session: Session, { handlers, gate, drain, log }: ConnectionParts): ServedSession {
   const ended = new AbortController();
-  const connection: Connection = { ended: ended.signal, peer: session.peer };
+  const connection: Connection = { ended: ended.signal, opens: new OpensUnderWay(), peer: session.peer };
   const served = serveSession(session, handlers, {
     contextValues: () => createContextValues().set(gateKey, gate).set(connectionKey, connection),
     drain,

@@ -165,7 +165,9 @@ test("an exhausted ticket is refused with its reason and nothing is uploaded", a
     [failure?.code, failure?.who, failure?.reason],
     ["not-permitted", "the builder", "ticket-exhausted"],
   );
-  assert.deepEqual(world.builder.calls, ["present", "open"]);
+  // What is missing is asked beside, which sends names and no bytes.
+  assert.deepEqual(world.builder.calls, ["present", "open", "missing"]);
+  assert.deepEqual(world.builder.uploaded, []);
 });
 
 test("a ticket that an own given-up reservation holds is taken over", async t => {

@@ -47,8 +47,8 @@ export interface Opened {
   readonly state: BuildState;
 }
 
-/** Goes on with the job's build if the builder still has it, and opens one otherwise. */
-export async function openBuild(job: Job, services: Services): Promise<Opened> {
+/** Goes on with the job's build if the builder still has it, and opens one otherwise. `beside` may ask about the new build before that is answered. */
+export async function openBuild(job: Job, services: Services, beside: (build: BuildId) => void): Promise<Opened> {
   const known = job.build === undefined ? undefined : await lookUp(job, job.build, services);
   if (known !== undefined) return known;
   const build = idFromBytes<BuildId>(randomBytes(32));
@@ -60,7 +60,9 @@ export async function openBuild(job: Job, services: Services): Promise<Opened> {
   job.end = undefined;
   await job.notes.write(job.noteKey, build);
   try {
-    const { state } = await openAsNeeded(job, build, services);
+    const opened = openAsNeeded(job, build, services);
+    beside(build);
+    const { state } = await opened;
     return { build, state };
   } catch (error) {
     const failure = toFailure(error, "opening the build");

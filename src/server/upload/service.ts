@@ -22,6 +22,7 @@ export interface UploadContext extends PutContext {
 /** The service `Upload`: what a build needs and the builder lacks. */
 export function uploadService(context: UploadContext): ServiceImpl<typeof Upload> {
   const find = async (id: Uint8Array, call: HandlerContext): Promise<LiveBuild> => {
+    await connectionOf(call).opens.answered();
     const build = context.builds.findLive(buildIdFromWire(id), await guestOf(call));
     context.builds.attach(build, connectionOf(call));
     return build;
