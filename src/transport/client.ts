@@ -17,6 +17,7 @@ export interface TransportOptions extends Partial<Omit<CommonTransportOptions, "
  * Messages are not compressed unless `sendCompression` and `acceptCompression` say so (what one sends must be among what it accepts).
  * A call on a session that has ended, or whose peer drains, fails with Unavailable. A response that is not read to its end must be ended by
  * the call's AbortSignal: breaking out of `for await` alone does not cancel (Connect omits it on purpose).
+ * `httpClient`: what carries its calls, where that is not the session as it is.
  */
 export function connectTransport(
   session: Session,

@@ -183,6 +183,22 @@ test("the codec of a stream changes after 1 MiB of NAR, and not one byte before"
   assert.equal(await refused((await send("early", MIB - 1)).stream.done), "MALFORMED");
 });
 
+test("one zstd stream may follow another, as where the client takes another level", async t => {
+  const builder = await world(t);
+  const guest = await builder.anyone({ maxUploadBytes: 10_000_000 });
+  const MIB = 1024 * 1024;
+  const path = sourcePath("levels", Buffer.alloc(3 * MIB, "words of many kinds "));
+  const stream = putStream(guest);
+  await stream.send(putStart(await open(guest, [derivation({ name: "levels" })]), Codec.ZSTD));
+  await stream.send(putPaths([path]));
+  await stream.send(putData(zstdCompressSync(path.nar.subarray(0, 2 * MIB))));
+  await stream.send(putCodec(Codec.ZSTD));
+  await stream.send(putData(zstdCompressSync(path.nar.subarray(2 * MIB))));
+  stream.end();
+  await stream.done;
+  assert.deepEqual(stream.registered, [path.info.path]);
+});
+
 test("a codec that is none is refused, at the start and later", async t => {
   const builder = await world(t);
   const guest = await builder.anyone({ maxUploadBytes: 10_000_000 });
