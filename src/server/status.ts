@@ -25,8 +25,9 @@ const SHORTEST_PAUSE = 100;
 const MOVING_PAUSE = 1_000;
 /** Characters of an ended build's message: the whole is told by `Build.Get`. */
 const MAX_ERROR = 512;
-/** Of ended builds: with all others the status stays far below what one message may have. */
-const MAX_RECENT_BYTES = 2 * 1024 * 1024;
+/** Of ended builds, however many are kept: a status is made while everybody waits, and with all others it stays far below what one message may have. */
+const MAX_RECENT = 1_000;
+const MAX_RECENT_BYTES = 1024 * 1024;
 /** What is asked of the builder's state again and again must leave it time for others: so many times what it took. */
 const REST = 20;
 
@@ -106,7 +107,8 @@ function statusFor(principal: Principal, context: StatusContext): BuilderStatus 
 }
 
 /** Newest first, as many as there is room for. */
-function recentFor(principal: Principal, { state, recentBuilds: most }: StatusContext): BuildRecord[] {
+function recentFor(principal: Principal, { state, recentBuilds }: StatusContext): BuildRecord[] {
+  const most = Math.min(recentBuilds, MAX_RECENT);
   const kept = principal.kind === "guest" ? state.buildsOf(principal.owner, most * 2) : state.recent(most);
   const records: BuildRecord[] = [];
   let room = MAX_RECENT_BYTES;

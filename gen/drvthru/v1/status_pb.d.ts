@@ -157,7 +157,7 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
   opened: BuildRecord[];
 
   /**
-   * Ended builds that the caller may see, newest first, as many as fit into 2 MiB. Results have no targets and failures, and messages of at most 512 characters.
+   * Ended builds that the caller may see, newest first, at most 1,000 and as many as fit into 1 MiB. Results have no targets and failures, and messages of at most 512 characters.
    *
    * @generated from field: repeated drvthru.v1.BuildRecord recent = 11;
    */

@@ -63,12 +63,14 @@ export class KeptBuilds {
 
   /** Fails and refunds what a restart found unfinished, and sweeps what belongs to no build. */
   async restart(): Promise<void> {
-    const { state, limits, roots } = this.#parts;
+    const { state, roots } = this.#parts;
     for (const build of state.unfinished()) await this.#fail(build);
     await this.forget();
-    const kept = state.recent(limits.keepBuilds).filter(build => build.use === "committed");
-    const ids = new Set<string>(kept.map(build => build.id));
-    await roots.sweep(id => ids.has(id));
+    // One by one: there may be thousands, and few of them have roots.
+    await roots.sweep(name => {
+      const id = parseId<BuildId>(name);
+      return id !== undefined && state.build(id)?.use === "committed";
+    });
     await this.#sweep();
   }
 
