@@ -7,6 +7,7 @@ import { type Hosts, makeHosts } from "../hosts/hosts.ts";
 import type { Ended } from "../hosts/process.ts";
 import { bringSteps } from "../hosts/steps.ts";
 import { Systemd, whyNoSystemd } from "../hosts/systemd.ts";
+import { until } from "../until.ts";
 
 const contrib = join(import.meta.dirname, "../../contrib/systemd");
 const skip = whyNoSystemd();
@@ -66,6 +67,10 @@ async function ticket(): Promise<string> {
   return stdout.trim();
 }
 
+async function untilAnswered(): Promise<void> {
+  await until("the builder answers", async () => (await as(onBuilder, "owner", "status")).status === 0);
+}
+
 /** Builds something new. */
 async function build(user: string, name: string): Promise<Ended> {
   const expression = `with import ./steps.nix; step "${name}" "echo ${name} > $out" { }`;
@@ -84,7 +89,7 @@ before(async () => {
   writeFileSync(builder.outside("/etc/drv-thru/trusted-builders"), "# nobody\n");
   const wanted = ["drv-thru-import-helper.socket"];
   onBuilder = await Systemd.start(builder, { ...ofBuilder(), ...ofHelper() }, ["drv-thru.service", ...wanted]);
-  while ((await as(onBuilder, "owner", "status")).status !== 0) await new Promise(resolve => setTimeout(resolve, 200));
+  await untilAnswered();
   const key = await root(builder, "cat", "/var/lib/drv-thru/signing-public.key");
   writeFileSync(client.outside("/etc/drv-thru/trusted-builders"), key);
   onClient = await Systemd.start(client, ofHelper(), wanted);
@@ -155,10 +160,8 @@ test("a changed configuration counts after a reload, in the same process", { ski
   const { stdout: pid } = await shown();
   configure(hosts.builder, { max_concurrent_builds: 3 });
   assert.equal((await onBuilder.control("reload", "drv-thru.service")).status, 0);
-  for (let told = ""; !told.includes("0/3"); ) {
-    await new Promise(resolve => setTimeout(resolve, 100));
-    told = (await as(onBuilder, "owner", "status")).stdout;
-  }
+  const status = async () => (await as(onBuilder, "owner", "status")).stdout;
+  await until("three slots count", async () => (await status()).includes("0/3"));
   assert.equal((await shown()).stdout, pid);
 });
 
@@ -184,7 +187,7 @@ test("a stopped builder leaves the helper's socket, is not started by asking, an
   assert.equal((await as(onBuilder, "owner", "status")).status, 3);
   assert.equal((await onBuilder.control("is-active", "drv-thru.service")).stdout.trim(), "inactive");
   assert.equal((await onBuilder.control("start", "drv-thru.service")).status, 0);
-  while ((await as(onBuilder, "owner", "status")).status !== 0) await new Promise(resolve => setTimeout(resolve, 200));
+  await untilAnswered();
   assert.deepEqual(readFileSync(hosts.builder.outside("/var/lib/drv-thru/secret.key")), key);
   assert.ok(existsSync(hosts.builder.outside("/var/lib/drv-thru/signing-public.key")));
 });

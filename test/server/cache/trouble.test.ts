@@ -8,6 +8,7 @@ import type { PathInfo } from "../../../src/nix/path-info.ts";
 import { hashPart, type StorePath } from "../../../src/nix/store-path.ts";
 import { derivation } from "../../fakes/make-path.ts";
 import { FakeStore } from "../../fakes/store.ts";
+import { until } from "../../until.ts";
 import { begin, fetched, outcomeOf, refused } from "../calls.ts";
 import { world } from "../world.ts";
 import { built, entriesOf, large, readsOf } from "./built.ts";
@@ -58,7 +59,7 @@ test("a cache folder that was open to others is closed at the next start", async
   await chmod(cache, 0o755);
   await builder.start();
   await entriesOf(builder, 0);
-  while (((await stat(cache)).mode & 0o777) !== 0o700) await new Promise(setImmediate);
+  await until("the cache's folder is closed", async () => ((await stat(cache)).mode & 0o777) === 0o700);
 });
 
 test("what does not belong into the cache, and what a crash left, is swept at the next start", async t => {
