@@ -96,3 +96,18 @@ test("a client key that lives in memory alone is the same for the connection and
   assert.ok(events.some(event => event.kind === "warning" && /lives only as long/.test(event.text)));
   assert.equal([...world.builder.presented].filter(name => name.startsWith("client-key:")).length, 1);
 });
+
+test("Nix is asked once whether it trusts the builder's key, and not where the daemon trusts this user", async t => {
+  const world = await slowWorld(t);
+  assert.equal((await world.build([app])).failure, undefined);
+  assert.deepEqual(
+    world.nixCalls.map(([word]) => word),
+    ["build", "show-config"],
+  );
+  const trusted = await slowWorld(t, { trust: "trusted" });
+  assert.equal((await trusted.build([app])).failure, undefined);
+  assert.deepEqual(
+    trusted.nixCalls.map(([word]) => word),
+    ["build"],
+  );
+});

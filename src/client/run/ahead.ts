@@ -1,7 +1,9 @@
+import type { Store } from "../../nix/store.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Destination } from "../connection/destination.ts";
 import type { Identity } from "../connection/identity.ts";
 import type { BuildRequest } from "../request.ts";
+import type { TrustSettings } from "../trust.ts";
 import type { JobAhead, Surroundings } from "./job.ts";
 
 /** What a connection ahead is made with. */
@@ -10,14 +12,19 @@ export interface AheadParts {
   readonly around: Surroundings;
   readonly signal: AbortSignal;
   readonly destination: Destination;
+  /** Whether the daemon trusts this user, once it has said so: then nobody asks for Nix's settings. */
+  readonly trust: () => Store["trust"] | undefined;
 }
 
 /** A connection that is made, and presented, while Nix evaluates: that spends nothing. Where nothing is to be built it is given up. */
 export class ConnectionAhead implements JobAhead {
   readonly #parts: AheadParts;
+  /** Ends the attempt to connect. */
   readonly #scope = new AbortController();
+  readonly #dropped = new AbortController();
   #connection: Promise<Connection> | undefined;
   #identity: Promise<Identity> | undefined;
+  #settings: Promise<TrustSettings> | undefined;
 
   constructor(parts: AheadParts) {
     this.#parts = parts;
@@ -29,11 +36,22 @@ export class ConnectionAhead implements JobAhead {
     const { around, destination, signal } = this.#parts;
     const either = AbortSignal.any([signal, this.#scope.signal]);
     await around.notQuick(either);
+    const trust = this.#parts.trust();
+    // Another process of Nix, which takes as long as a small evaluation. Whoever needs the answer hears what is wrong with it.
+    if (trust !== undefined && trust !== "trusted") this.settings().catch(() => undefined);
     const { openConnection } = await import("../connection/connection.ts");
     const identity = await this.identity();
     either.throwIfAborted();
     this.#connection = openConnection(around.dial, destination, identity, { signal: either });
     await this.#connection;
+  }
+
+  /** The settings of Nix that decide about imports. */
+  settings(): Promise<TrustSettings> {
+    const { around, signal } = this.#parts;
+    const either = AbortSignal.any([signal, this.#dropped.signal]);
+    this.#settings ??= import("../trust.ts").then(({ readTrustSettings }) => readTrustSettings(around.runNix, either));
+    return this.#settings;
   }
 
   /** Who connects. */
@@ -56,6 +74,7 @@ export class ConnectionAhead implements JobAhead {
   drop(): void {
     const connection = this.take();
     this.#scope.abort();
+    this.#dropped.abort();
     connection?.then(
       made => made.close(),
       () => undefined,

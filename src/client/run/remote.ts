@@ -69,7 +69,7 @@ async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
   }
   const decide: Job["decide"] = key =>
     decideImport(store, key, {
-      settings: () => readTrustSettings(around.runNix, signal),
+      settings: () => ahead?.settings() ?? readTrustSettings(around.runNix, signal),
       helper: () => findHelper(around.helperSocket, key, signal),
     });
   // A key that was only remembered may have changed, which is to be heard before what this machine thinks of the old one.

@@ -24,8 +24,9 @@ export async function runBuild(
   checkFetches(request.narFetches);
   const destination = request.target && (await findDestination(request.target, around.env));
   const ledger = createLedger();
-  const ahead = destination && new ConnectionAhead({ request, around, signal, destination });
   let store: Store | undefined;
+  const trust = () => store?.trust;
+  const ahead = destination && new ConnectionAhead({ request, around, signal, destination, trust });
   try {
     store = await around.openStore(signal);
     return await liveIn(store, { request, around, emit, signal, destination, ahead, ledger });
