@@ -124,6 +124,7 @@ test("attack: a builder sends a path from an offset that nobody asked for", asyn
   };
   const { failure } = await world.build([app]);
   assert.equal(failure?.reason, "malformed");
+  assert.match(failure?.message ?? "", /from an offset that nobody asked for/);
 });
 
 test("an output that is ready is imported while another still builds", async t => {
