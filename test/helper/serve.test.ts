@@ -123,6 +123,21 @@ for (const [attack, sign] of [
   });
 }
 
+test("attack: the cache gives what the key has signed of another path than was asked for", async t => {
+  const { ask, keyText, key, nix } = await makeHelper(t);
+  const other = unprovenPath("other", "signed too");
+  const info = { ...other.info, signatures: [signPath(other.info, key)] };
+  const { url } = await serveCache(t, [made], key, (request, response) => {
+    if (!request.url?.endsWith(".narinfo")) return false;
+    response.end(formatNarInfo({ info, url: `nar/${hashPart(path)}.nar`, compression: "none" }));
+    return true;
+  });
+  const answer = await ask({ ask: "import", key: keyText, url, paths: [path] });
+  assert.ok(answer?.ok === false);
+  assert.ok(answer.message.includes(`gave ${other.info.path} for ${path}`), answer.message);
+  assert.deepEqual((await nix()).met[narinfo], { status: 400, text: "" }, "Nix sees nothing of it");
+});
+
 test("attack: the loopback server redirects root's Nix to another host", async t => {
   const { ask, keyText, key, nix } = await makeHelper(t);
   const other = await serveCache(t, [made], key);
