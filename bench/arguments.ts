@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CONTESTANTS, type Contestant } from "./peers/peer.ts";
@@ -78,7 +78,8 @@ function seedOf(peer: string | undefined): string | undefined {
   if (peer === undefined) return undefined;
   const [, path] = /^seed=(.+)$/s.exec(peer) ?? [];
   if (path === undefined) throw new Error(`--peer ${peer} is not seed=PATH`);
-  if (!existsSync(path)) throw new Error(`--peer seed=${path}: there is no such file`);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new Error(`--peer seed=${path}: there is no such file`);
   return resolve(path);
 }
 

@@ -45,8 +45,14 @@ export async function startContestants(
   if (ssh) keys.push(await signEverything(builder));
   const ours = await Promise.all(bindings.map(binding => startOurs(builder, binding, options(builder))));
   const seed =
-    plan.seed !== undefined && contestants.includes("seed") ? await startSeed(builder, client, plan.seed) : undefined;
-  keys.push(...ours.map(({ signingKey }) => signingKey), ...(seed ? [seed.signingKey] : []));
+    plan.seed !== undefined && contestants.includes("seed")
+      ? // A program that does not start is its own failure, and no other contestant's.
+        await startSeed(builder, client, plan.seed).catch((error: Error) => error)
+      : undefined;
+  keys.push(
+    ...ours.map(({ signingKey }) => signingKey),
+    ...(seed && !(seed instanceof Error) ? [seed.signingKey] : []),
+  );
   if (ssh) await startSsh(builder, client, address);
   const machine = `ssh-ng://${SSH_NAME} ${SYSTEM} /root/.ssh/id ${availableParallelism()} 1`;
   const trust = { "extra-trusted-public-keys": keys.join(" ") };
@@ -55,7 +61,8 @@ export async function startContestants(
   const peers = new Map<Contestant, Peer>([["local", localPeer(hosts, installable)]]);
   for (const one of ours) peers.set(one.binding, ourPeer(hosts, one, installable, options(client)));
   if (ssh) peers.set("ssh-ng", sshPeer(hosts, installable)).set("store", storePeer(hosts, installable));
-  if (seed) peers.set("seed", seedPeer(hosts, seed, installable));
+  if (seed instanceof Error) peers.set("seed", { build: () => Promise.reject(seed) });
+  else if (seed) peers.set("seed", seedPeer(hosts, seed, installable));
   return { peers, ours: new Map(ours.map(one => [one.binding, one])) };
 }
 

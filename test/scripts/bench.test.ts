@@ -48,6 +48,7 @@ test("wrong arguments of the bench are named", () => {
   assert.throws(() => readArguments(["--who", "nobody"]), /no contestant nobody; there are local, /);
   assert.throws(() => readArguments(["--peer", "rust=/bin/sh"]), /--peer rust=\/bin\/sh is not seed=PATH/);
   assert.throws(() => readArguments(["--peer", "seed=/no/such"]), /seed=\/no\/such: there is no such file/);
+  assert.throws(() => readArguments(["--peer", "seed=/"]), /seed=\/: there is no such file/);
   assert.equal(readArguments(["--peer", "seed=/bin/sh"])?.seed, "/bin/sh");
   for (const wrong of ["0", "1.5", "-1", "many"]) {
     assert.throws(() => readArguments([`--runs=${wrong}`]), new RegExp(`--runs ${wrong} is not a whole number`));
