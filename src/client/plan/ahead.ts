@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { BuildRequest } from "../request.ts";
 import { evaluationArguments, parseInstallables } from "./arguments.ts";
 import { type RunNix, runNix } from "./nix-process.ts";
+import { chooseStore } from "./store-choice.ts";
 
 /** An evaluation that has begun. */
 export interface EvaluationAhead {
@@ -33,13 +36,24 @@ export function evaluateAhead(request: BuildRequest): EvaluationAhead {
   return { run, stop: () => scope.abort() };
 }
 
-/** `undefined` where Nix has to be asked for its version before, or the request is wrong. */
+/** `undefined` where Nix has to be asked for its version before, where its store is not made yet, or where the request is wrong. */
 function argumentsOf(request: BuildRequest): string[] | undefined {
   try {
     const installables = parseInstallables(request);
+    if (!storeIsMade(request)) return undefined;
     return installables.some(item => item.outputs) ? undefined : evaluationArguments(request, installables, false);
   } catch {
     // Said when the build begins, among all else that may be wrong.
     return undefined;
   }
+}
+
+/** Two that open a new store at once are in each other's way: one of them fails. So that is left to whoever asks first. */
+function storeIsMade({ store, cwd = process.cwd() }: BuildRequest): boolean {
+  const daemon = chooseStore(store, cwd)?.daemon;
+  if (daemon?.socketPath !== undefined) return false;
+  const own = daemon?.ownStore;
+  const state = own === undefined ? process.env["NIX_STATE_DIR"] || "/nix/var/nix" : join(own, "nix/var/nix");
+  // Nix writes this last.
+  return existsSync(join(state, "db/schema"));
 }
