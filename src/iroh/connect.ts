@@ -59,7 +59,7 @@ function problemFailure(
     "no-address": `nothing says where ${who} is (tried ${at})`,
     "wrong-endpoint": `another endpoint than ${peer.id} answers at ${at}`,
     "no-common-protocol": `${who} does not speak ${alpn}: it may be of another version`,
-    "bad-address": `${who} cannot be at ${at}`,
+    "bad-address": `${peer.id} is no endpoint's id: it is not a public key`,
     "own-id": `${who} is this very process`,
     closed: "this endpoint is closed",
   };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type EndpointId, parseId } from "../../../src/lib/ids.ts";
 import { alpn, at, disposable, failureOf, type MakeEndpoint, onLoopback, pair } from "./tools.ts";
 
 /** Sessions that come about, and those that do not. */
@@ -49,6 +50,16 @@ export function connecting(name: string, make: MakeEndpoint): void {
     for (const where of [{ addresses: ["here"] }, { addresses: ["127.0.0.1:0"] }, { relayUrls: ["ftp://relay"] }]) {
       await assert.rejects(client.it.connect({ id, ...where }, alpn), failureOf("usage"));
     }
+  });
+
+  test(`${name}: an id that is no public key is refused as such`, async () => {
+    await using client = disposable(await make({ ...onLoopback, alpns: [] }));
+    const id = parseId<EndpointId>("ab".repeat(32)) ?? client.it.id;
+    await assert.rejects(client.it.connect({ id, addresses: ["127.0.0.1:9"] }, alpn), error => {
+      assert.ok(failureOf("usage", "bad-address")(error));
+      assert.match(String(error), /abab is no endpoint's id/);
+      return true;
+    });
   });
 
   test(`${name}: a peer with the wrong id, or with another protocol, is refused and ends nobody's accept loop`, async () => {
