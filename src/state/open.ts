@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
+import { type Claim, claim, claimant } from "../lib/claim.ts";
 import { Failure } from "../lib/failure.ts";
 import { makeFolders } from "../lib/folders.ts";
 import { type Holder, isRunning, thisProcess } from "../lib/process-life.ts";
@@ -13,32 +14,65 @@ import type { State } from "./state.ts";
 import { Tables } from "./tables.ts";
 import * as uses from "./uses.ts";
 
+/** How long somebody else who opens it at this very moment is waited for, in milliseconds. */
+const PATIENCE = 1_000;
+
 /** Opens, or makes, the state in a builder's data folder, where `state/` holds it. Throws a {@link Failure} if another process holds it, or a newer version wrote it. */
 export async function openState(folder: string): Promise<State> {
-  const root = await openRoot(folder);
+  const held = await claimFolder(folder);
   try {
-    root.transactionSync(() => take(root, folder));
-    const tables = new Tables(root);
-    root.transactionSync(() => tables.countEnded());
-    return stateOver(root, tables);
+    const root = await openRoot(folder);
+    try {
+      root.transactionSync(() => take(root, folder));
+      const tables = new Tables(root);
+      root.transactionSync(() => tables.countEnded());
+      return stateOver(root, tables, held);
+    } catch (error) {
+      await root.close();
+      throw error;
+    }
   } catch (error) {
-    await root.close();
+    await held.release();
     throw error;
   }
+}
+
+/** Before anything is opened: lmdb loses what one process has written when another opens and closes the same database meanwhile. */
+async function claimFolder(dataFolder: string): Promise<Claim> {
+  const folder = join(dataFolder, "state");
+  try {
+    makeFolders(folder);
+    const held = await claim(folder, PATIENCE);
+    if (held !== undefined) return held;
+  } catch (cause) {
+    throw cannotOpen(folder, cause);
+  }
+  throw heldBy(dataFolder, await claimant(folder));
 }
 
 async function openRoot(dataFolder: string): Promise<RootDatabase<unknown, string>> {
   const folder = join(dataFolder, "state");
   try {
-    makeFolders(folder);
     checkWritable(folder);
     await probeDatabase(folder);
     return open<unknown, string>({ ...DATABASE, path: folder });
   } catch (cause) {
-    if (cause instanceof Failure) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure("failed", "this machine", `the builder's state in ${folder} cannot be opened: ${why}`, { cause });
+    throw cannotOpen(folder, cause);
   }
+}
+
+function cannotOpen(folder: string, cause: unknown): Failure {
+  if (cause instanceof Failure) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new Failure("failed", "this machine", `the builder's state in ${folder} cannot be opened: ${why}`, { cause });
+}
+
+/** `pid`: unknown of one that has just ended. */
+function heldBy(folder: string, pid: number | undefined): Failure {
+  const [who, stop] = pid === undefined ? ["", ""] : [`, process ${pid}`, ` (kill ${pid})`];
+  return new Failure("failed", "this machine", `${folder} is held by another drv-thru serve${who}`, {
+    fix: `stop that one${stop}, or give this one another folder with --data-dir`,
+  });
 }
 
 function checkWritable(folder: string): void {
@@ -55,9 +89,7 @@ function take(root: RootDatabase<unknown, string>, folder: string): void {
   if (format !== undefined && (typeof format !== "number" || format > FORMAT)) throw newerState();
   const holder = asHolder(root.get("holder"));
   if (holder !== undefined && isRunning(holder)) {
-    throw new Failure("failed", "this machine", `${folder} is held by another drv-thru serve, process ${holder.pid}`, {
-      fix: `stop that one (kill ${holder.pid}), or give this one another folder with --data-dir`,
-    });
+    throw heldBy(folder, holder.pid);
   }
   root.put("format", FORMAT);
   root.put("holder", thisProcess());
@@ -69,8 +101,8 @@ function asHolder(value: unknown): Holder | undefined {
   return typeof pid === "number" && typeof started === "string" ? { pid, started } : undefined;
 }
 
-/** The state over an open database. */
-export function stateOver(root: RootDatabase<unknown, string>, tables: Tables): State {
+/** The state over an open database, which `held` keeps from others. */
+export function stateOver(root: RootDatabase<unknown, string>, tables: Tables, held?: Claim): State {
   const rest = surviveFailedCommits();
   const write = async <T>(inside: () => T): Promise<T> => {
     // A child transaction: whatever throws inside leaves nothing behind.
@@ -108,6 +140,7 @@ export function stateOver(root: RootDatabase<unknown, string>, tables: Tables): 
       } finally {
         await root.close();
         rest();
+        await held?.release();
       }
     },
   };

@@ -15,9 +15,9 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { claim } from "../../src/client/builders/claim.ts";
 import { editBuilders } from "../../src/client/builders/edit.ts";
 import { addBuilder, removeBuilder, showBuilder } from "../../src/client/builders/manage.ts";
+import { claim } from "../../src/lib/claim.ts";
 import { temporaryFolder } from "./folder.ts";
 
 const id = (digit: string) => digit.repeat(64);
@@ -141,7 +141,7 @@ test("an edit that fails leaves the file, and nothing beside it", async t => {
 /** A process that claims the file and then does nothing until it is killed. */
 async function holder(t: TestContext, file: string) {
   const script = `
-    import { claim } from ${JSON.stringify(new URL("../../src/client/builders/claim.ts", import.meta.url).href)};
+    import { claim } from ${JSON.stringify(new URL("../../src/lib/claim.ts", import.meta.url).href)};
     console.log((await claim(${JSON.stringify(file)})) !== undefined);
     setInterval(() => undefined, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { open } from "lmdb";
+import { claim } from "../../src/lib/claim.ts";
 import { Failure } from "../../src/lib/failure.ts";
 import { openState } from "../../src/state/open.ts";
 import { end, folder, id, keyOwner, request, ticket, ticketOwner } from "./samples.ts";
@@ -186,6 +187,18 @@ test("a second builder on the same folder is told who holds it", async t => {
   await state.createTicket(ticket(1));
   await state.close();
   await (await openState(path)).close();
+});
+
+test("a second builder does not even open the database, which could cost the first one what it has just written", async t => {
+  const path = folder(t);
+  const held = await claim(join(path, "state"));
+  mkdirSync(join(path, "state"));
+  const file = join(path, "state/data.mdb");
+  writeFileSync(file, "whoever opens this finds it damaged");
+  await assert.rejects(openState(path), /is held by another drv-thru serve, process \d+/);
+  await held?.release();
+  await assert.rejects(openState(path), /is damaged/);
+  assert.deepEqual(readdirSync(path), ["state"], "no claim is left");
 });
 
 test("a database of a newer version is refused and left alone", async t => {

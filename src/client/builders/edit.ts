@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, lstat, open, readFile, readlink, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { claim } from "../../lib/claim.ts";
 import { Failure } from "../../lib/failure.ts";
 import { makeFolders } from "../../lib/folders.ts";
 import { errorCode, whyOf } from "../../lib/system-error.ts";
-import { claim } from "./claim.ts";
+
 import { MAX_FILE, parseBuilderFile } from "./file.ts";
 
 /** The builders of a file, by name, as they stand there. */

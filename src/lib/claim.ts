@@ -3,15 +3,15 @@ import { readlinkSync } from "node:fs";
 import { open, readdir, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isRunning, thisProcess } from "../../lib/process-life.ts";
-import { errorCode } from "../../lib/system-error.ts";
+import { isRunning, thisProcess } from "./process-life.ts";
+import { errorCode } from "./system-error.ts";
 
-/** How long other commands that edit the same file are waited for, in milliseconds. */
+/** How long others that have claimed the same are waited for, in milliseconds. */
 const PATIENCE = 10_000;
-/** A claim of which nobody can say whether its process lives is as good as gone after this time in milliseconds: an edit takes a moment. */
+/** A claim of which nobody can say whether its process lives is as good as gone after this time in milliseconds. */
 const LONGEST = 60_000;
 
-/** The right to edit a file. */
+/** The right to a file or folder. */
 export interface Claim {
   /** Whether it still holds: one that slept for a minute may have lost it. */
   holds(): Promise<boolean>;
@@ -19,7 +19,7 @@ export interface Claim {
 }
 
 /**
- * Claims a file for this command. Everybody who wants it puts a file of a name of their own beside it, and has it once no other living process has one
+ * Claims a file or folder for this process. Everybody who wants it puts a file of a name of their own beside it, and has it once no other living process has one
  * there: of two that come at once each sees the other, and the first by name stays. A claim names its process, so that one of a process that was killed
  * counts for nothing and is removed by whoever sees it; no two can ever take over the same, for there is nothing to take over. `undefined`: another had
  * it for longer than one waits.
@@ -44,6 +44,13 @@ export async function claim(file: string, patience = PATIENCE): Promise<Claim | 
   }
   await remove(path);
   return undefined;
+}
+
+/** The number of a process that has claimed it, or `undefined`. */
+export async function claimant(file: string): Promise<number | undefined> {
+  const [first] = await livingClaims(file, "");
+  const pid = first?.slice(prefixOf(file).length).split(".")[1];
+  return pid === undefined ? undefined : Number(pid);
 }
 
 function prefixOf(file: string): string {
