@@ -1,18 +1,16 @@
 import type { Logger } from "pino";
-import { Permits } from "../../lib/permits.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import type { SecretKey } from "../../nix/signing-key.ts";
 import type { OpenStore } from "../../nix/store.ts";
 import { hashPart, type StorePath } from "../../nix/store-path.ts";
-import { Stores } from "../stores.ts";
 import { CacheRoom } from "./cache-room.ts";
 import { WHOLE } from "./compress.ts";
 import { Entries } from "./entries.ts";
 import { openEntryFile } from "./entry-file.ts";
-import { Fill } from "./fill.ts";
+import type { Fill } from "./fill.ts";
+import { Fills } from "./fills.ts";
 import { CacheFolder, readIfThere } from "./folder.ts";
 import { Keeper } from "./keeper.ts";
-import { fillFrom } from "./nar-of.ts";
 import { parsed, scan } from "./scan.ts";
 import { type FileSource, NoRoom } from "./source.ts";
 
@@ -49,10 +47,8 @@ export class OutputCache {
   readonly #folder: CacheFolder;
   readonly #entries = new Entries();
   readonly #keeper: Keeper;
-  readonly #stores: Stores;
-  readonly #permits: Permits;
-  readonly #fills = new Map<string, Fill>();
   readonly #room: CacheRoom;
+  readonly #fills: Fills;
   readonly #closed = new AbortController();
   readonly #ready: Promise<boolean>;
   readonly #running = new Set<Promise<void>>();
@@ -62,10 +58,20 @@ export class OutputCache {
     this.#parts = parts;
     this.#folder = new CacheFolder(parts.folder);
     this.#keeper = new Keeper(this.#folder, this.#entries);
-    const held = { folder: parts.folder, entries: this.#entries, fills: this.#fills, keeper: this.#keeper };
-    this.#room = new CacheRoom(held, parts.maxBytes);
-    this.#stores = new Stores(parts.openStore, parts.maxFills, { idleTime: parts.idleTime });
-    this.#permits = new Permits(parts.maxFills);
+    const underWay = new Map<string, Fill>();
+    this.#room = new CacheRoom(
+      { folder: parts.folder, entries: this.#entries, fills: underWay, keeper: this.#keeper },
+      parts.maxBytes,
+    );
+    this.#fills = new Fills({
+      ...parts,
+      folder: this.#folder,
+      keeper: this.#keeper,
+      room: this.#room,
+      underWay,
+      closed: this.#closed.signal,
+      trouble: error => this.#trouble(error),
+    });
     this.#ready = this.#scan();
   }
 
@@ -88,7 +94,7 @@ export class OutputCache {
     const there = await this.#there(info);
     if (there !== undefined) return there;
     this.#begin([info]);
-    const fill = this.#fills.get(hashPart(info.path));
+    const fill = this.#fills.get(info);
     return fill?.info.narHash === info.narHash ? fill.follow() : undefined;
   }
 
@@ -128,76 +134,8 @@ export class OutputCache {
   /** Fills paths that are not filled already. A fill goes on to its end whoever leaves: its first reader may come again. */
   #begin(infos: readonly PathInfo[]): void {
     if (Date.now() < this.#restUntil || this.#closed.signal.aborted) return;
-    const temporaryFile = () => this.#folder.temporaryFile();
-    const room = { temporaryFile, grow: (before: number, bytes: number) => this.#room.grow(before, bytes) };
-    const fills: Fill[] = [];
-    for (const info of infos) {
-      const key = hashPart(info.path);
-      if (this.#fills.has(key)) continue;
-      const fill = new Fill(info, room);
-      this.#fills.set(key, fill);
-      fills.push(fill);
-    }
-    if (fills.length > 0) this.#later(this.#fill(fills));
-  }
-
-  async #fill(fills: readonly Fill[]): Promise<void> {
-    const began = performance.now();
-    await this.#read(fills);
-    await Promise.all(fills.map(fill => this.#finish(fill, began)));
-  }
-
-  /** Reads them from Nix in one conversation. What goes wrong with one of several is not the others' fault: those that are left are read one by one. */
-  async #read(fills: readonly Fill[]): Promise<void> {
-    try {
-      await this.#keeper.room();
-      const release = await this.#permit();
-      await this.#stores.use(this.#closed.signal, store => fillFrom(store, fills)).finally(release);
-    } catch (error) {
-      const alone = fills.length === 1 || error instanceof NoRoom;
-      for (const fill of fills) {
-        if (fill.settled) continue;
-        if (alone) fill.fail(error);
-        else await this.#read([fill]);
-      }
-    }
-  }
-
-  async #finish(fill: Fill, began: number): Promise<void> {
-    const { info } = fill;
-    try {
-      fill.check();
-      await this.#keep(fill);
-      const seconds = (performance.now() - began) / 1000;
-      this.#parts.log.debug({ path: info.path, narBytes: info.narSize, fileBytes: fill.size, seconds }, "cache filled");
-    } catch (error) {
-      fill.fail(error);
-      await fill.discard();
-      if (error instanceof NoRoom) this.#trouble(error);
-    } finally {
-      fill.end();
-      this.#fills.delete(hashPart(info.path));
-    }
-  }
-
-  /** Somebody's huge paths may take all fills for long: then others' go past the cache. */
-  async #permit(): Promise<() => void> {
-    const patience = AbortSignal.timeout(this.#parts.patience);
-    try {
-      return await this.#permits.acquire(AbortSignal.any([this.#closed.signal, patience]));
-    } catch (error) {
-      throw patience.aborted ? new NoRoom("all fills are taken") : error;
-    }
-  }
-
-  /** Its readers have all that they need, also if this fails. */
-  async #keep({ info, whole, made }: Fill): Promise<void> {
-    if (whole === undefined) return;
-    try {
-      await this.#keeper.keep({ info, whole, made });
-    } catch (cause) {
-      throw new NoRoom("the cache cannot keep a file", { cause });
-    }
+    const filling = this.#fills.begin(infos);
+    if (filling !== undefined) this.#later(filling);
   }
 
   /** The disk failed, rather than that the cache is too small: for a while nothing more is tried. */
@@ -234,6 +172,6 @@ export class OutputCache {
     await this.#ready;
     await Promise.all(this.#running);
     await this.#keeper.idle();
-    this.#stores.close();
+    this.#fills.close();
   }
 }
