@@ -39,6 +39,7 @@ export function chart(rows: readonly Row[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="sans-serif" font-size="11">`,
+    "<title>Seconds of each workload, by contestant</title>",
     `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,
     `<text x="8" y="18" font-size="14" font-weight="bold">Seconds of the whole command, shorter is better</text>`,
     legend(),
