@@ -1,7 +1,6 @@
 /** What a completion script knows of a command. */
 export interface CompletionCommandSpec {
   readonly words: readonly string[];
-  readonly description: string;
   readonly flags: readonly string[];
 }
 
@@ -13,7 +12,7 @@ export function bashCompletion(specs: Specs): string {
 _drv_thru() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" line="\${COMP_WORDS[*]:1:COMP_CWORD-1}" words=
   case "$line" in
-${specs.map(s => `    "${s.words.join(" ")}"*) words="${[...s.flags, "--help"].join(" ")}" ;;`).join("\n")}
+${specs.map(s => `    ${typed(s)}) words="${[...s.flags, "--help"].join(" ")}" ;;`).join("\n")}
 ${groups(specs)
   .map(([noun, verbs]) => `    "${noun}") words="${verbs.join(" ")}" ;;`)
   .join("\n")}
@@ -32,7 +31,7 @@ export function zshCompletion(specs: Specs): string {
 _drv_thru() {
   local line="\${words[2,CURRENT-1]}"
   case "$line" in
-${specs.map(s => `    "${s.words.join(" ")}"*) compadd -- ${[...s.flags, "--help"].join(" ")}; _files ;;`).join("\n")}
+${specs.map(s => `    ${typed(s)}) compadd -- ${[...s.flags, "--help"].join(" ")}; _files ;;`).join("\n")}
 ${groups(specs)
   .map(([noun, verbs]) => `    "${noun}") compadd -- ${verbs.join(" ")} ;;`)
   .join("\n")}
@@ -58,6 +57,11 @@ export function fishCompletion(specs: Specs): string {
     for (const flag of spec.flags) lines.push(`complete -c drv-thru -n '${condition}' -l ${flag.slice(2)}`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** The pattern of a line that has come as far as this command: `builder` is not the beginning of `build`. */
+function typed({ words }: CompletionCommandSpec): string {
+  return `"${words.join(" ")}"|"${words.join(" ")} "*`;
 }
 
 /** The first words, without doubles. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { Cli } from "clipanion";
 import { commands } from "../../src/cli/commands/index.ts";
@@ -170,4 +171,20 @@ test("each shell gets a completion script that knows every command", async () =>
       for (const word of command.paths?.[0] ?? []) assert.ok(stdout.includes(word), `${shell}: ${word}`);
     }
   }
+});
+
+test("bash completes a command's flags behind it, a noun's verbs behind that, and takes builder for no build", async () => {
+  const { stdout: script } = await type("completion", "bash");
+  const completed = (...words: string[]) => {
+    const typed = words.map(word => `'${word}'`).join(" ");
+    const asked = `COMP_WORDS=(drv-thru ${typed}); COMP_CWORD=${words.length}; _drv_thru; echo "\${COMPREPLY[@]}"`;
+    return execFileSync("bash", ["--norc", "-c", `${script}\n${asked}`], { cwd: "/", encoding: "utf8" })
+      .trim()
+      .split(" ");
+  };
+  assert.deepEqual(completed("bui"), ["build", "builder"]);
+  assert.deepEqual(completed("builder", ""), ["list", "add", "remove", "show"]);
+  assert.deepEqual(completed("builder", "add", "lev", "--endpoint"), ["--endpoint-id", "--endpoint-id-file"]);
+  assert.deepEqual(completed("build", "--no-l"), ["--no-link"]);
+  assert.deepEqual(completed("build", ".#app", "--no-l"), ["--no-link"]);
 });

@@ -43,7 +43,6 @@ export class CompletionCommand extends DrvThruCommand {
 function specsOf(cli: Cli<Io>): CompletionCommandSpec[] {
   return cli.definitions().map(d => ({
     words: d.path.split(" ").slice(1),
-    description: (d.description ?? "").trim(),
     flags: d.options.flatMap(o => o.definition.replace(/ #\d+/g, "").split(",")).filter(name => name.startsWith("--")),
   }));
 }
