@@ -103,6 +103,16 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
     ["serve", "--config", "x.json", "--relay", "none"],
     /--config and --relay exclude each other\n\nwrite relay into x.json/,
   ],
+  [
+    ["serve", "--config", "x.json", "--data-dir", "d"],
+    /--config and --data-dir exclude each other\n\nwrite data_dir into x.json/,
+  ],
+  [
+    ["serve", "--config", "x.json", "--trusted-client", "a"],
+    /--config and --trusted-client exclude each other\n\nwrite trusted_clients into x.json/,
+  ],
+  [["serve", "--config", "x.json", "--bind", "a"], /--config and --bind exclude each other\n/],
+  [["serve", "--config", "x.json", "--advertise", "a"], /--config and --advertise exclude each other\n/],
   [["serve", "--config", "/nonexistent/server.json"], /\/nonexistent\/server.json/],
   [["serve", "--relay", "nowhere"], /--relay/],
   [["serve", "--bind", "everywhere"], /--bind/],

@@ -40,7 +40,10 @@ export class ServeCommand extends DrvThruCommand {
   relay = Option.String("--relay", {
     description: "default|none|URL | the relay to be reachable through (default: default)",
   });
-  bind = Option.Array("--bind", [], { description: "ADDR[:PORT] | where to listen (default: everywhere); repeatable" });
+  bind = Option.Array("--bind", [], {
+    description:
+      "ADDR[:PORT] | where to listen, one IPv4 and one IPv6 address at most (default: everywhere); repeatable",
+  });
   advertise = Option.Array("--advertise", [], { description: "ADDR:PORT | also put this into tickets; repeatable" });
   json = Option.Boolean("--json", false, { description: "print one JSON object once it serves" });
 
@@ -85,14 +88,20 @@ export class ServeCommand extends DrvThruCommand {
       const dataFolder = findDataFolder(dataDir && resolve(this.context.cwd, dataDir), this.context.env);
       return configFromFlags({ dataFolder, trustedClients: trustedClient, relay, bind, advertise });
     }
-    const flags = { "--data-dir": dataDir, "--trusted-client": trustedClient[0], "--relay": relay };
-    const more = { "--bind": bind[0], "--advertise": advertise[0] };
-    const [beside] = Object.entries({ ...flags, ...more }).filter(([, value]) => value !== undefined);
+    const fields = {
+      data_dir: dataDir,
+      trusted_clients: trustedClient[0],
+      relay,
+      bind: bind[0],
+      advertise: advertise[0],
+    };
+    const [beside] = Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field]));
     if (this.config === "")
       throw new Failure("usage", "this machine", "--config names no file", { fix: "--config FILE" });
     if (beside === undefined) return readConfig(resolve(this.context.cwd, this.config));
-    throw new Failure("usage", "this machine", `--config and ${beside[0]} exclude each other`, {
-      fix: `write ${beside[0].slice(2).replaceAll("-", "_")} into ${this.config}`,
+    const flag = `--${beside.replaceAll("_", "-").replace(/-clients$/, "-client")}`;
+    throw new Failure("usage", "this machine", `--config and ${flag} exclude each other`, {
+      fix: `write ${beside} into ${this.config}`,
     });
   }
 }
