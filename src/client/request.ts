@@ -45,7 +45,7 @@ export interface BuildRequest extends Evaluation {
   /** Path of the result link, for example `result`; further outputs get `-1`, `-dev` … as `nix build` does. Default: no link. */
   readonly outLink?: string | undefined;
   /**
-   * Streams over which outputs come, 1 to 64; more than 16 count as 16. Default 1: one stream carries all paths without a pause between them, and
+   * Streams over which outputs come, 1 or more; more than 16 count as 16. Default 1: one stream carries all paths without a pause between them, and
    * each takes a connection to its Nix from the builder for as long as the download lasts.
    */
   readonly narFetches?: number | undefined;

@@ -73,8 +73,7 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["build", "--out-link", "x", "--no-link"], /--out-link and --no-link exclude each other/],
   [["build", "--file", "x", "--expr", "y"], /--file and --expr exclude each other/],
   [["build", "--quiet", "-v"], /--quiet and --verbose exclude each other/],
-  [["build", "--nar-fetches", "0"], /--nar-fetches "0" is not a number from 1 to 64/],
-  [["build", "--nar-fetches", "65"], /--nar-fetches "65" is not a number from 1 to 64/],
+  [["build", "--nar-fetches", "0"], /--nar-fetches "0" is not a number above 0/],
   [["build", "--ticket", "a", "--ticket", "b"], /--ticket takes one value, and is given 2 times/],
   [["build", "-o", "a", "--out-link=b", "-o", "c"], /--out-link takes one value, and is given 3 times/],
   [["ticket", "create", "--uses", "1", "--uses", "2"], /--uses takes one value, and is given 2 times/],
@@ -138,13 +137,17 @@ test("0 or no number of downloads is an error that names the flag or the variabl
     const code = await run(["build", "--ticket", "x", "--expr", "1", ...flags], world.io);
     return { code, stderr: world.stderr() };
   };
-  for (const value of ["0", "65", "many", "-1", "1.5", ""]) {
+  for (const value of ["0", "many", "-1", "1.5", ""]) {
     const { code, stderr } = await build(value);
     assert.equal(code, 2);
     assert.ok(stderr.startsWith(`error: DRV_THRU_NAR_FETCHES "${value}" is not a number`), stderr);
     assert.match((await build("3", `--nar-fetches=${value}`)).stderr, /^error: --nar-fetches/);
   }
-  assert.match((await build("0", "--nar-fetches", "64")).stderr, /this is not a ticket/, "the flag is looked at alone");
+  assert.match(
+    (await build("0", "--nar-fetches", "1000")).stderr,
+    /this is not a ticket/,
+    "the flag is looked at alone",
+  );
 });
 
 test("every flag of every command that takes one value is refused when it is given twice", async () => {

@@ -143,15 +143,15 @@ for (const [outcome, code] of [
   });
 }
 
-for (const narFetches of [1, 3, 64]) {
-  test(`forty outputs come over ${narFetches} streams, references first`, async t => {
+for (const narFetches of [1, 3, 1000]) {
+  test(`eighty outputs come over ${narFetches} streams, references first`, async t => {
     const world = await makeWorld(t);
-    const deps = Array.from({ length: 40 }, (_, i) => derivation({ name: `dep${i}` }));
+    const deps = Array.from({ length: 80 }, (_, i) => derivation({ name: `dep${i}` }));
     const app = derivation({ name: "app", inputs: deps });
     world.seed(...deps, app);
     const { report } = await world.build([app], { narFetches });
-    assert.equal(report?.downloadedPaths, 41);
-    assert.equal(world.builder.calls.filter(call => call === "fetch").length, Math.min(narFetches, 11));
+    assert.equal(report?.downloadedPaths, 81);
+    assert.equal(world.builder.calls.filter(call => call === "fetch").length, Math.min(narFetches, 16));
   });
 }
 

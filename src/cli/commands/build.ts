@@ -140,10 +140,10 @@ export class BuildCommand extends DrvThruCommand {
   private fetches(): number | undefined {
     const text = this.narFetches ?? this.context.env["DRV_THRU_NAR_FETCHES"];
     if (text === undefined) return undefined;
-    const count = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
-    if (count >= 1 && count <= 64) return count;
+    const count = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
+    if (count > 0) return count;
     const from = this.narFetches === undefined ? "DRV_THRU_NAR_FETCHES" : "--nar-fetches";
-    throw usage(`${from} ${JSON.stringify(text.slice(0, 40))} is not a number from 1 to 64`);
+    throw usage(`${from} ${JSON.stringify(text.slice(0, 40))} is not a number above 0`);
   }
 }
 

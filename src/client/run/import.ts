@@ -4,7 +4,7 @@ import type { StorePath } from "../../nix/store-path.ts";
 import type { Carrier } from "../connection/carrier.ts";
 import { toFailure } from "../errors.ts";
 import { checkProof, readClosure } from "../transfer/closure.ts";
-import { type FetchContext, fetchNars } from "../transfer/fetch.ts";
+import { type FetchContext, fetchNars, MAX_FETCH_STREAMS } from "../transfer/fetch.ts";
 import type { Meter } from "../transfer/meter.ts";
 import type { Job } from "./job.ts";
 
@@ -53,7 +53,8 @@ async function importClosure(job: Job, store: Store, output: StorePath, context:
     lacking.length,
     lacking.reduce((sum, info) => sum + info.narSize, 0),
   );
-  const fetching = { carrier, build, meter, encoding, streams: job.request.narFetches ?? 1, signal };
+  const streams = Math.min(job.request.narFetches ?? 1, MAX_FETCH_STREAMS);
+  const fetching = { carrier, build, meter, encoding, streams, signal };
   if (job.right === "helper") {
     // Few need it, and it is a web server: Node takes longer to load what that is made of than all the rest.
     const { importByHelper } = await import("../import/by-helper.ts");

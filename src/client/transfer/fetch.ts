@@ -9,14 +9,14 @@ import { readNar } from "./nar-parts.ts";
 
 /** What a download needs. */
 export interface FetchContext extends LaneContext {
-  /** Calls over which the paths come, 1 or more; more than 16 are taken as 16. */
+  /** Calls over which the paths come, 1 to {@link MAX_FETCH_STREAMS}. */
   readonly streams: number;
   /** Is told how the bytes of a path come, and when that changes. */
   readonly encoding: (codec: "none" | "zstd", info: PathInfo) => void;
 }
 
 /** Most fetch streams: together their windows must stay below what a session may hold unread, or they would wait for each other for ever. */
-const MAX_FETCH_STREAMS = 16;
+export const MAX_FETCH_STREAMS = 16;
 
 /**
  * The NARs of these paths in this order. Several streams run ahead, path by path in turns, so that the builder works on several at once;
@@ -25,7 +25,7 @@ const MAX_FETCH_STREAMS = 16;
 export async function* fetchNars(context: FetchContext, infos: readonly PathInfo[]): AsyncGenerator<NarItem> {
   const scope = new AbortController();
   const signal = AbortSignal.any([context.signal, scope.signal]);
-  const count = Math.max(1, Math.min(context.streams, MAX_FETCH_STREAMS, Math.ceil(infos.length / 4)));
+  const count = Math.max(1, Math.min(context.streams, Math.ceil(infos.length / 4)));
   const lanes = Array.from({ length: count }, (_, lane) => {
     const own = infos.filter((_, index) => index % count === lane);
     return new Lane({ ...context, signal }, own);
