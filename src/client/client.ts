@@ -3,6 +3,7 @@ import { type BuildId, idToBytes, parseId } from "../lib/ids.ts";
 import type { BuilderClient, BuilderStatus, Principal, TicketAdministration, TicketInfo } from "./builder.ts";
 import type { Services } from "./connection/services.ts";
 import { toFailure } from "./errors.ts";
+import { checkTicketOptions } from "./ticket-options.ts";
 import { guardStall } from "./transfer/stall.ts";
 import { malformed, toRecord, toStatus, toTicket } from "./wire.ts";
 
@@ -46,6 +47,7 @@ function ticketAdministration(tickets: Services["tickets"]): TicketAdministratio
   return {
     create: options =>
       asking("making a ticket", async () => {
+        checkTicketOptions(options);
         const answer = await tickets.create(
           {
             name: options.name ?? "",

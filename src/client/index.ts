@@ -7,3 +7,4 @@ export { inspectTicketText } from "./inspect.ts";
 export { irohInUse } from "./iroh.ts";
 export { clientKey } from "./key.ts";
 export { isAddress, isRelayUrl } from "./target.ts";
+export { checkTicketOptions } from "./ticket-options.ts";

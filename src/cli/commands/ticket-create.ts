@@ -39,6 +39,8 @@ export class TicketCreateCommand extends LocalCommand {
 
   async execute(): Promise<number> {
     const options = this.options();
+    const { checkTicketOptions } = await import("../../client/index.ts");
+    checkTicketOptions(options);
     const { text, ticket } = await this.withBuilder(client => client.tickets.create(options));
     if (this.json) {
       this.printJson({ ticket: text, ...ticket });
