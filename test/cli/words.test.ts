@@ -122,6 +122,8 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["serve", "--advertise", "192.0.2.7"], /--advertise/],
   [["serve", "--config", ""], /--config names no file/],
   [["serve", "--trusted-client", "alex"], /--trusted-client/],
+  [["key", "show", "--key-file", ""], /the client key's file has no name\n\n--key-file PATH/],
+  [["status", "--server", "ab".repeat(32), "--key-file", ""], /the client key's file has no name/],
   [["key", "show", "extra"], /"extra" is one argument too many/],
   [["completion", "tcsh"], /no completions for "tcsh"/],
 ];
@@ -134,6 +136,14 @@ for (const [argv, error] of wrong) {
     assert.equal(typed.stdout, "");
   });
 }
+
+test("an id of a ticket may be in upper case wherever a command takes one", async () => {
+  for (const verb of ["inspect", "reveal", "revoke"]) {
+    const typed = await type("ticket", verb, " 3F9A2C ", "--data-dir", "/nonexistent");
+    assert.match(typed.stderr, /^error: no builder answers on this machine/, verb);
+    assert.equal(typed.code, 3);
+  }
+});
 
 test("0 or no number of downloads is an error that names the flag or the variable, and the flag wins", async () => {
   const build = async (variable: string, ...flags: string[]) => {

@@ -26,7 +26,7 @@ export class TicketInspectCommand extends LocalCommand {
 
   async execute(): Promise<number> {
     const given = (this.ticket === "-" ? await readSecret(this.context.stdin) : this.ticket).trim();
-    if (/^[0-9a-f]{4,64}$/.test(given)) return await this.byId(given);
+    if (/^[0-9a-f]{4,64}$/i.test(given)) return await this.byId(given.toLowerCase());
     const { inspectTicketText } = await import("../../client/index.ts");
     const text = inspectTicketText(given);
     const record = await this.recordOf(text.ticketId);
