@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Cli } from "clipanion";
 import { commands } from "../../src/cli/commands/index.ts";
 import { run } from "../../src/cli/main.ts";
+import { VERSION } from "../../src/lib/protocol.ts";
 import { testIo } from "./io.ts";
 
 async function type(...argv: string[]) {
@@ -187,6 +188,7 @@ test("a flag that may be repeated, and a word behind --, are not counted", async
 test("--version prints the name and version, and below them what carries the bytes", async () => {
   const typed = await type("--version");
   assert.equal(typed.code, 0);
+  assert.equal(typed.stdout.split("\n")[0], `drv-thru ${VERSION}`, "the other side is told the same");
   assert.match(typed.stdout, /^drv-thru \d+\.\d+\.\d+\n(@number0\/iroh|native addon, iroh) \d+\.\d+\.\d+\n$/);
 });
 
