@@ -163,6 +163,20 @@ test("the summary also follows a build that failed, before the error", async () 
   });
 });
 
+test("the log is kept below the home where XDG_STATE_HOME is no absolute path, and nowhere without a home", async () => {
+  await inFolder(async home => {
+    const failure = new BuildFailure("build-failed", "nix", "it broke", { ...REPORT, outcome: "failed" });
+    const shown = async (env: Record<string, string>) => {
+      const world = testIo({ env });
+      assert.equal(await showBuild(played(EVENTS, failure), world.io, OPTIONS), 100);
+      return world.stderr();
+    };
+    const told = await shown({ HOME: home, XDG_STATE_HOME: "relative" });
+    assert.ok(told.includes(`less ${join(home, ".local/state/drv-thru/logs")}/`), told);
+    assert.doesNotMatch(await shown({}), /the whole log/);
+  });
+});
+
 test("a log folder that cannot be written costs the copy of the log alone", async () => {
   const world = testIo({ env: { XDG_STATE_HOME: "/dev/null" } });
   assert.equal(await showBuild(played(EVENTS, REPORT), world.io, OPTIONS), 0);

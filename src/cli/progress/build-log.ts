@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { BuildEvent } from "../../client/events.ts";
+import { stateFolder } from "../../client/paths.ts";
 import { nameOf } from "./lines.ts";
 
 /**
@@ -9,12 +9,13 @@ import { nameOf } from "./lines.ts";
  * Where no file can be written there is none, and the build goes on.
  */
 export class BuildLog {
-  readonly #folder: string;
+  readonly #folder: string | undefined;
   #file: { handle: FileHandle; path: string } | undefined;
   #empty = true;
 
   constructor(env: Record<string, string | undefined>) {
-    this.#folder = join(env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state"), "drv-thru", "logs");
+    const state = stateFolder(env);
+    this.#folder = state && join(state, "logs");
   }
 
   /** Writes what a log event says. */
@@ -47,7 +48,7 @@ export class BuildLog {
   }
 
   async #open(buildId: string): Promise<void> {
-    if (this.#file !== undefined) return;
+    if (this.#file !== undefined || this.#folder === undefined) return;
     const path = join(this.#folder, `${buildId.slice(0, 12)}.log`);
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
