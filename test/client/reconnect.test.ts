@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -138,6 +138,27 @@ test("who gives up says why nobody was found, not that the last attempt ran out 
   const { failure } = await world.build([app]);
   now.mock.restore();
   assert.equal(failure?.message, "nothing says where it is");
+});
+
+test("a builder of which nobody knows where it is, is to be placed where it was named", async t => {
+  const world = await makeWorld(t, { trust: "trusted" });
+  world.seed(app);
+  let clock = 0;
+  const now = t.mock.method(performance, "now", () => clock);
+  const dial: Dial = async (_peer, { timeoutMs }) => {
+    clock += timeoutMs;
+    throw new Failure("unreachable", "the network", "nothing says where it is", { reason: "no-address" });
+  };
+  Object.defineProperty(world.builder, "dial", { value: dial });
+  const { endpointId } = world.builder;
+  const byId = await world.build([app], { target: { server: { endpointId } } });
+  await mkdir(join(world.home, ".config/drv-thru"), { recursive: true });
+  const file = { builders: { lev: { endpoint_id: endpointId } } };
+  await writeFile(join(world.home, ".config/drv-thru/builders.json"), JSON.stringify(file));
+  const byName = await world.build([app], { target: { builder: "lev" } });
+  now.mock.restore();
+  assert.equal(byId.failure?.fix, "say where it is: --address IP:PORT or --relay-url URL");
+  assert.equal(byName.failure?.fix, "say in its builder file where it is: addresses or relay_url");
 });
 
 test("the same command run again after a kill takes up its own unfinished build", async t => {

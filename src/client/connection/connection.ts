@@ -97,12 +97,13 @@ function withAdvice(failure: Failure, destination: Destination): Failure {
 
 const OTHER_BUILDER = "it has a new key, or another address: ask its owner for a new ticket or its new id";
 
-function adviceFor({ peer, ticket }: Destination): string {
+function adviceFor({ peer, ticket, name }: Destination): string {
   const look = "see that `drv-thru serve` runs there and can be reached from here";
   if (ticket !== undefined) return `${look}; if it has moved, ask its owner for a new ticket`;
-  return peer.addresses.length + peer.relayUrls.length > 0
-    ? look
-    : "say where it is: --address IP:PORT or --relay-url URL";
+  if (peer.addresses.length + peer.relayUrls.length > 0) return look;
+  return name === undefined
+    ? "say where it is: --address IP:PORT or --relay-url URL"
+    : "say in its builder file where it is: addresses or relay_url";
 }
 
 /** Who is refused for what they are is told what to send to the owner. */
