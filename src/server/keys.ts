@@ -45,12 +45,12 @@ async function loadSigningKey(dataFolder: string, name: string): Promise<SecretK
   if (secret === undefined && shown === undefined) return makeSigningKey(secretFile, publicFile, name);
   if (secret === undefined) throw half(secretFile, publicFile, `put it back, or for a new pair: rm ${publicFile}`);
   if (shown === undefined) {
-    throw half(publicFile, secretFile, `nix key convert-secret-to-public < ${secretFile} > ${publicFile}`);
+    throw half(publicFile, secretFile, publicFrom(secretFile, publicFile));
   }
   const key = parsedFrom(secretFile, () => parseSecretKey(secret.toString("latin1")));
   if (formatPublicKey(parsedFrom(publicFile, () => parsePublicKey(shown.trim()))) !== formatPublicKey(key.public)) {
     throw new Failure("failed", "this machine", `${publicFile} does not belong to ${secretFile}`, {
-      fix: `nix key convert-secret-to-public < ${secretFile} > ${publicFile}`,
+      fix: publicFrom(secretFile, publicFile),
     });
   }
   return key;
@@ -82,10 +82,15 @@ async function readPublic(file: string): Promise<string | undefined> {
   });
   if (text?.trim() === "") {
     throw new Failure("failed", "this machine", `the public signing key ${file} is empty`, {
-      fix: `nix key convert-secret-to-public < ${file.replace(/public\.key$/, "secret.key")} > ${file}`,
+      fix: publicFrom(file.replace(/public\.key$/, "secret.key"), file),
     });
   }
   return text;
+}
+
+/** The command that makes the public half anew, also with a Nix that was not told to have new commands. */
+function publicFrom(secretFile: string, publicFile: string): string {
+  return `nix --extra-experimental-features nix-command key convert-secret-to-public < ${secretFile} > ${publicFile}`;
 }
 
 function half(missing: string, there: string, fix: string): Failure {

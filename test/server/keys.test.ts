@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { Failure } from "../../src/lib/failure.ts";
 import { formatPublicKey } from "../../src/nix/signing-key.ts";
 import { findDataFolder, prepareDataFolder } from "../../src/server/data-folder.ts";
 import { loadKeys } from "../../src/server/keys.ts";
+import { whyNoNix } from "../hosts/can.ts";
 
 test("the first start makes keys that the next one finds, and leaves nothing else", async t => {
   const folder = temporary(t);
@@ -47,6 +49,22 @@ test("half a signing pair, an empty half, or two halves of two pairs are errors"
   writeFileSync(file, content);
   rmSync(join(folder, "signing-secret.key"));
   await refused(loadKeys(folder), /half of the signing pair/, "put it back");
+});
+
+test("the command that an error gives makes the public half anew, with a Nix that is not configured", {
+  skip: whyNoNix(),
+}, async t => {
+  const folder = temporary(t);
+  const { signing } = await loadKeys(folder);
+  const file = join(folder, "signing-public.key");
+  rmSync(file);
+  const { fix } = await loadKeys(folder).then(
+    () => assert.fail("half of the pair is missing"),
+    error => error,
+  );
+  const env = { PATH: process.env["PATH"], HOME: folder, NIX_CONF_DIR: folder, NIX_USER_CONF_FILES: "" };
+  execFileSync("sh", ["-c", fix], { env, stdio: "pipe" });
+  assert.equal(readFileSync(file, "utf8").trim(), formatPublicKey(signing.public));
 });
 
 test("keys of the earlier program are taken over, as 32 bytes, hex or base32", async t => {
