@@ -20,6 +20,20 @@ export interface Io extends BaseContext {
   readonly answer: { readonly terminal: boolean; readonly columns: () => number; readonly rows: () => number };
 }
 
+/** The folder in which the command was started, or `undefined` where somebody has removed it. */
+export function workingFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a stream is a terminal on which lines can be drawn anew. */
+export function canRedraw(stream: { isTTY?: boolean }, env: Record<string, string | undefined>): boolean {
+  return stream.isTTY === true && env["TERM"] !== "dumb";
+}
+
 /** The height to draw in: of the stream if it is a terminal, then `LINES`, then 24. */
 export function heightOf(stream: { rows?: number }, env: Record<string, string | undefined>): number {
   return firstCount(stream.rows, env["LINES"]) ?? 24;

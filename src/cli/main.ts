@@ -5,7 +5,7 @@ import { commands } from "./commands/index.ts";
 import { ExitCode } from "./exit.ts";
 import { spaceFullCollections } from "./full-collections.ts";
 import { commandHelp, overview, usageOf } from "./help.ts";
-import { heightOf, type Io, widthOf } from "./io.ts";
+import { canRedraw, heightOf, type Io, widthOf, workingFolder } from "./io.ts";
 import { refuseRepeated } from "./repeated.ts";
 import { reportError } from "./report.ts";
 import { version } from "./version.ts";
@@ -62,30 +62,35 @@ export async function main(): Promise<void> {
   process.on("SIGTERM", interrupt);
   process.stdout.on("error", error => cannotWrite("stdout", error));
   process.stderr.on("error", error => cannotWrite("stderr", error));
+  const cwd = workingFolder();
+  if (cwd === undefined) {
+    const fix = "cd to another one";
+    process.exitCode = reportError(
+      new Failure("failed", "this machine", "the folder you are in is gone", { fix }),
+      process,
+    );
+    return;
+  }
   const code = await run(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     colorDepth: 1,
-    cwd: process.cwd(),
+    cwd,
     signal: abort.signal,
     hurry,
     onHangup: listener => void process.on("SIGHUP", listener),
-    terminal: canRedraw(process.stderr),
+    terminal: canRedraw(process.stderr, process.env),
     columns: () => widthOf(process.stderr, process.env),
     rows: () => heightOf(process.stderr, process.env),
     answer: {
-      terminal: canRedraw(process.stdout),
+      terminal: canRedraw(process.stdout, process.env),
       columns: () => widthOf(process.stdout, process.env),
       rows: () => heightOf(process.stdout, process.env),
     },
   });
   process.exitCode = code;
-}
-
-function canRedraw(stream: { isTTY?: boolean }): boolean {
-  return stream.isTTY === true && process.env["TERM"] !== "dumb";
 }
 
 /** `drv-thru … | head` closes our stdout early: that is the reader's choice. An answer that could not be written otherwise is a failure. */

@@ -39,6 +39,15 @@ test("a link to scripts/drv-thru runs the command from any folder", t => {
   assert.match(stdout, /^drv-thru \d/);
 });
 
+test("in a folder that somebody has removed the command says so", t => {
+  const away = folder(t);
+  const command = `mkdir gone && cd gone && rmdir ../gone && exec ${script} --version`;
+  const { status, stdout, stderr } = spawnSync("/bin/sh", ["-c", command], { cwd: away, encoding: "utf8" });
+  assert.deepEqual({ status, stdout }, { status: 1, stdout: "" });
+  assert.match(stderr, /^error: the folder you are in is gone\n\ncd to another one\n$/m);
+  assert.doesNotMatch(stderr, / at /);
+});
+
 test("where nothing is set up a fitting node in PATH runs it, with the arguments as they were", t => {
   const { status, stdout } = bareCheckout(t, 'case $1 in -e) exit 0;; esac; printf "%s|" "$@"');
   assert.equal(status, 0);
