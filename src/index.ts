@@ -14,6 +14,11 @@ export type {
   TicketOptions,
   TicketWithText,
 } from "./client/builder.ts";
+export type { BuilderEntry } from "./client/builders/entry.ts";
+export type { KnownBuilders, NamedBuilder } from "./client/builders/known.ts";
+export { loadBuilders } from "./client/builders/known.ts";
+export type { BuilderChange, ShownBuilder } from "./client/builders/manage.ts";
+export { addBuilder, removeBuilder, showBuilder } from "./client/builders/manage.ts";
 export type { ConnectOptions } from "./client/connect.ts";
 export { connect } from "./client/connect.ts";
 export type { BuildEvent, TransferProgress } from "./client/events.ts";

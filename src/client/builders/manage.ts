@@ -4,7 +4,7 @@ import { formatPublicKey } from "../../nix/signing-key.ts";
 import type { Environment } from "../paths.ts";
 import { readPin } from "../pins.ts";
 import { editBuilders } from "./edit.ts";
-import { type BuilderEntry, builderNameProblem, formatEntry } from "./entry.ts";
+import { type BuilderEntry, builderNameProblem, formatEntry, problemOf } from "./entry.ts";
 import { builderFiles } from "./file.ts";
 import { endpointIdOf, findBuilder, loadBuilders, type NamedBuilder, unknownBuilder } from "./known.ts";
 
@@ -16,7 +16,7 @@ export interface BuilderChange {
   readonly now: NamedBuilder | undefined;
 }
 
-/** Writes a builder into the user's file. Throws a usage `Failure` if it has one of that name, unless `replace`. */
+/** Writes a builder into the user's file. Throws a usage `Failure` if it has one of that name, unless `replace`, and for a wrong name or entry. */
 export async function addBuilder(
   name: string,
   entry: BuilderEntry,
@@ -25,6 +25,11 @@ export async function addBuilder(
 ): Promise<BuilderChange> {
   const unfit = builderNameProblem(name);
   if (unfit !== undefined) throw new Failure("usage", "this machine", unfit, { fix: "drv-thru builder add NAME" });
+  const wrong = problemOf(entry);
+  if (wrong !== undefined)
+    throw new Failure("usage", "this machine", `builder ${JSON.stringify(name)}: ${wrong}`, {
+      reason: "builder-entry",
+    });
   const file = ownFile(env);
   await editBuilders(file, builders => {
     if (builders.has(name) && !replace) throw taken(name, file);
