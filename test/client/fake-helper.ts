@@ -15,8 +15,8 @@ export interface FakeHelper {
   readonly questions: HelperQuestion[];
   /** Answers about keys; by default yes. */
   onKey: (key: string) => HelperAnswer;
-  /** Imports; by default all, one after another as they are named. */
-  onImport: (question: ImportQuestion) => Promise<HelperAnswer>;
+  /** Imports; by default all, one after another as they are named. `hungUp`: the caller is gone. */
+  onImport: (question: ImportQuestion, hungUp: Promise<void>) => Promise<HelperAnswer>;
   /** Takes one path of a question into the store, as `nix copy` does. */
   copy(question: ImportQuestion, path: string): Promise<void>;
 }
@@ -42,14 +42,15 @@ export async function startFakeHelper(t: TestContext, world: World): Promise<Fak
   };
   const server = createServer(socket => {
     socket.on("error", () => undefined);
-    void converse(helper, socket);
+    const hungUp = new Promise<void>(resolve => socket.once("close", () => resolve()));
+    void converse(helper, socket, hungUp);
   });
   await new Promise<void>(resolve => server.listen(join(world.home, "helper.sock"), resolve));
   t.after(() => void server.close());
   return helper;
 }
 
-async function converse(helper: FakeHelper, socket: Socket): Promise<void> {
+async function converse(helper: FakeHelper, socket: Socket, hungUp: Promise<void>): Promise<void> {
   const line = await readLine(socket, HELPER_LIMITS.message, AbortSignal.timeout(60_000));
   if (line === undefined) {
     socket.destroy();
@@ -57,13 +58,15 @@ async function converse(helper: FakeHelper, socket: Socket): Promise<void> {
   }
   const question: HelperQuestion = JSON.parse(line);
   helper.questions.push(question);
-  const answer = question.ask === "key" ? helper.onKey(question.key) : await imported(helper, question);
+  // So that the end is seen.
+  socket.resume();
+  const answer = question.ask === "key" ? helper.onKey(question.key) : await imported(helper, question, hungUp);
   socket.end(`${JSON.stringify(answer)}\n`);
 }
 
-async function imported(helper: FakeHelper, question: ImportQuestion): Promise<HelperAnswer> {
+async function imported(helper: FakeHelper, question: ImportQuestion, hungUp: Promise<void>): Promise<HelperAnswer> {
   try {
-    return await helper.onImport(question);
+    return await helper.onImport(question, hungUp);
   } catch (error) {
     return { ok: false, reason: "import-failed", message: String(error) };
   }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { batches } from "../../src/client/import/by-helper.ts";
 import { findHelper } from "../../src/client/import/helper.ts";
 import { copyOrder } from "../../src/client/import/order.ts";
@@ -118,8 +120,8 @@ test("a helper that stumbles over a path which somebody else imported meanwhile 
   const { world, helper, app, outputs } = await helped(t);
   let times = 0;
   const { onImport } = helper;
-  helper.onImport = async question => {
-    if (times++ > 0) return await onImport(question);
+  helper.onImport = async (question, hungUp) => {
+    if (times++ > 0) return await onImport(question, hungUp);
     await helper.copy(question, question.paths[0] ?? "");
     return { ok: false, reason: "import-failed", message: "not an absolute path: 'nix-archive-1'" };
   };
@@ -147,13 +149,15 @@ for (const [what, answer, code, reason] of [
 test("a cancelled build hangs up on the helper", async t => {
   const { world, helper, app } = await helped(t);
   const abort = new AbortController();
-  helper.onImport = async question => {
+  const gone = Promise.withResolvers<boolean>();
+  helper.onImport = async (_question, hungUp) => {
     abort.abort();
-    await helper.copy(question, question.paths[0] ?? "").catch(() => undefined);
+    gone.resolve(await Promise.race([hungUp.then(() => true), sleep(10_000, false, { ref: false })]));
     return { ok: true };
   };
   const { failure } = await world.build([app], { signal: abort.signal });
   assert.equal(failure?.code, "cancelled");
+  assert.ok(await gone.promise);
 });
 
 test("what stands where the helper should be is told apart", async t => {
@@ -251,6 +255,34 @@ for (const [what, arrange] of [
     assert.ok(Math.max(...sizes) > 1 << 20);
   });
 }
+
+test("the helper gets the first bytes of a large path while the builder still has the last ones", async t => {
+  const { world, helper, app, out } = await helped(t);
+  const { builder } = world;
+  const produced = builder.nix.produced.bind(builder.nix);
+  const long = randomBytes(400_000).toString("hex");
+  builder.nix.produced = (drv, path, content, references) =>
+    produced(drv, path, path === out ? long : content, references);
+  const seen = Promise.withResolvers<boolean>();
+  let pieces = 0;
+  let early = true;
+  builder.send = async function* (part) {
+    if (part.part?.case === "begin") pieces = 0;
+    pieces += 1;
+    if (pieces === 200) early &&= await Promise.race([seen.promise, sleep(10_000, false, { ref: false })]);
+    yield { parts: [part] };
+  };
+  helper.onImport = async question => {
+    for (const path of question.paths) if (path !== out) await helper.copy(question, path);
+    const { body } = await fetch(`${question.url}/nar/${out.slice(11, 43)}.nar`);
+    for await (const bytes of body ?? []) seen.resolve(bytes.length > 0);
+    await helper.copy(question, out);
+    return { ok: true };
+  };
+  assert.equal((await world.build([app])).failure, undefined);
+  assert.ok(world.nix.valid.has(out));
+  assert.ok(early, "they came only when all had come");
+});
 
 test("a link that breaks in the middle of an import through the helper is made again, and the rest comes", async t => {
   const { world, helper, app, out, outputs } = await helped(t);
