@@ -49,9 +49,10 @@ test("a build of which the builder lacks nothing sends nothing, and costs a use"
   const gone = await client.run(["nix-store", "--delete", ...paths]);
   assert.equal(gone.status, 0, gone.stderr);
   const spent = await ticket();
-  const { status, stdout, stderr } = await build(spent, expression, ["--verbose"]);
+  const { status, stdout, stderr } = await build(spent, expression);
   assert.equal(status, 0, stderr);
   assert.deepEqual(stdout.trim().split("\n"), paths);
+  assert.match(stderr, /^ {2}sent +0 of [1-9]\d* inputs? +0 B /m);
   assert.equal((await record(spent)).status, "exhausted");
 });
 

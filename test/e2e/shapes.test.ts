@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { useStage } from "./stage.ts";
@@ -54,6 +54,9 @@ test("what an evaluation imports from a derivation is built here, what it leads 
   const expression = `let made = step "made" "echo '\\"from a build\\"' > $out" { }; in step "user" "echo \${import made} > $out" { }`;
   const [path = ""] = await stage.built(await stage.ticket(), expression);
   assert.equal(readFileSync(stage.client.outside(path), "utf8"), "from a build\n");
+  const there = readdirSync(stage.builder.outside("/nix/store"));
+  const has = (name: string) => there.some(entry => entry.slice(33) === name);
+  assert.deepEqual([has("made"), has("user")], [false, true], "what the builder has");
 });
 
 test("a source goes there and comes back as it is: executables, links, empty folders and odd names", {
