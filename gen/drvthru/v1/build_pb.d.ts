@@ -483,7 +483,7 @@ export declare type OutputReady = Message<"drvthru.v1.OutputReady"> & {
   drvPath: string;
 
   /**
-   * The output's name.
+   * The output's name, at most 128 bytes.
    *
    * @generated from field: string name = 2;
    */
@@ -585,7 +585,7 @@ export declare type BuildResult = Message<"drvthru.v1.BuildResult"> & {
   outcome: BuildOutcome;
 
   /**
-   * Per target, in the order of Open.
+   * Per target, in the order of Open; at most 1,024.
    *
    * @generated from field: repeated drvthru.v1.TargetResult targets = 2;
    */
@@ -702,7 +702,7 @@ export declare type BuildRecord = Message<"drvthru.v1.BuildRecord"> & {
   state: BuildState;
 
   /**
-   * What was asked for.
+   * What was asked for, at most 512 bytes.
    *
    * @generated from field: string installable = 3;
    */
@@ -779,7 +779,7 @@ export declare type BuildRecord = Message<"drvthru.v1.BuildRecord"> & {
   rebuild: boolean;
 
   /**
-   * What it is to build.
+   * What it is to build, at most 1,024.
    *
    * @generated from field: repeated drvthru.v1.BuildTarget targets = 14;
    */

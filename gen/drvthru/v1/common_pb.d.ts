@@ -2,7 +2,8 @@
 // @generated from file drvthru/v1/common.proto (package drvthru.v1, syntax proto3)
 /* eslint-disable */
 
-// What several services speak of.
+// What several services speak of. Bounds that fields do not repeat: a full store path has at most 256 bytes, and who asks, as "ticket:NAME" or
+// "client:NAME", at most 135.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";

@@ -94,7 +94,7 @@ export declare type BuilderStatus = Message<"drvthru.v1.BuilderStatus"> & {
   endpointId: Uint8Array;
 
   /**
-   * Its version of drv-thru.
+   * Its version of drv-thru, at most 64 bytes.
    *
    * @generated from field: string version = 2;
    */
@@ -226,7 +226,7 @@ export declare type StatusTransfer = Message<"drvthru.v1.StatusTransfer"> & {
   buildId: Uint8Array;
 
   /**
-   * What was asked for.
+   * What was asked for, at most 512 bytes.
    *
    * @generated from field: string installable = 2;
    */

@@ -123,7 +123,7 @@ export declare type TicketsPresentResponse = Message<"drvthru.v1.TicketsPresentR
   maxUploadBytes: bigint;
 
   /**
-   * The builder's Nix signing key as name:base64.
+   * The builder's Nix signing key as name:base64, the name at most 255 characters.
    *
    * @generated from field: string signing_key = 7;
    */
@@ -144,7 +144,7 @@ export declare type TicketsPresentResponse = Message<"drvthru.v1.TicketsPresentR
   features: string[];
 
   /**
-   * The builder's version of drv-thru.
+   * The builder's version of drv-thru, at most 64 bytes.
    *
    * @generated from field: string builder_version = 10;
    */
@@ -158,7 +158,7 @@ export declare type TicketsPresentResponse = Message<"drvthru.v1.TicketsPresentR
   nixVersion: string;
 
   /**
-   * Most concurrent Put streams of one build.
+   * Most concurrent Put streams of one build, at least 1.
    *
    * @generated from field: uint32 max_put_streams = 12;
    */
@@ -296,7 +296,7 @@ export declare type TicketText = Message<"drvthru.v1.TicketText"> & {
   relayUrls: string[];
 
   /**
-   * Direct addresses IP:PORT, at most 32.
+   * Direct addresses IP:PORT, at most 32; an IPv6 address in brackets.
    *
    * @generated from field: repeated string addresses = 4;
    */
@@ -310,7 +310,7 @@ export declare type TicketText = Message<"drvthru.v1.TicketText"> & {
   secret: Uint8Array;
 
   /**
-   * The builder's Nix signing key as name:base64.
+   * The builder's Nix signing key as name:base64, the name at most 128 characters.
    *
    * @generated from field: string signing_key = 6;
    */
@@ -344,21 +344,21 @@ export declare type TicketsCreateRequest = Message<"drvthru.v1.TicketsCreateRequ
   expiresSeconds: bigint;
 
   /**
-   * How many builds it starts; 0 is unlimited.
+   * How many builds it starts, up to 2^53-1; 0 is unlimited.
    *
    * @generated from field: uint64 uses = 3;
    */
   uses: bigint;
 
   /**
-   * Longest time from slot to result in seconds, above 0.
+   * Longest time from slot to result in seconds, 1 to 10 years.
    *
    * @generated from field: uint64 max_build_seconds = 4;
    */
   maxBuildSeconds: bigint;
 
   /**
-   * Most bytes of NAR that one use may send, above 0.
+   * Most bytes of NAR that one use may send, 1 to 2^53-1.
    *
    * @generated from field: uint64 max_upload_bytes = 5;
    */
@@ -392,7 +392,7 @@ export declare const TicketsCreateRequestSchema: GenMessage<TicketsCreateRequest
  */
 export declare type TicketsCreateResponse = Message<"drvthru.v1.TicketsCreateResponse"> & {
   /**
-   * Its text: the secret to hand out.
+   * Its text: the secret to hand out. At most 16,384 characters.
    *
    * @generated from field: string ticket = 1;
    */
@@ -453,7 +453,7 @@ export declare const TicketsListResponseSchema: GenMessage<TicketsListResponse>;
  */
 export declare type TicketsInspectRequest = Message<"drvthru.v1.TicketsInspectRequest"> & {
   /**
-   * Its id or a unique prefix of it, in hex.
+   * Its id or a unique prefix of it, 4 to 64 hex digits.
    *
    * @generated from field: string id = 1;
    */
@@ -493,7 +493,7 @@ export declare const TicketsInspectResponseSchema: GenMessage<TicketsInspectResp
  */
 export declare type TicketsRevealRequest = Message<"drvthru.v1.TicketsRevealRequest"> & {
   /**
-   * Its id or a unique prefix of it, in hex.
+   * Its id or a unique prefix of it, 4 to 64 hex digits.
    *
    * @generated from field: string id = 1;
    */
@@ -513,7 +513,7 @@ export declare const TicketsRevealRequestSchema: GenMessage<TicketsRevealRequest
  */
 export declare type TicketsRevealResponse = Message<"drvthru.v1.TicketsRevealResponse"> & {
   /**
-   * The text, with the builder's present addresses.
+   * The text, with the builder's present addresses. At most 16,384 characters.
    *
    * @generated from field: string ticket = 1;
    */
@@ -540,7 +540,7 @@ export declare const TicketsRevealResponseSchema: GenMessage<TicketsRevealRespon
  */
 export declare type TicketsRevokeRequest = Message<"drvthru.v1.TicketsRevokeRequest"> & {
   /**
-   * Its id or a unique prefix of it, in hex.
+   * Its id or a unique prefix of it, 4 to 64 hex digits.
    *
    * @generated from field: string id = 1;
    */
