@@ -7,10 +7,16 @@ import type { Io } from "./io.ts";
 export function reportError(error: unknown, io: Pick<Io, "stderr" | "env">): number {
   const failure = error instanceof Failure ? error : undefined;
   const message = failure?.message ?? (error instanceof Error ? error.message : String(error));
-  io.stderr.write(`error: ${failure ? whoPrefix(failure) : ""}${message}\n`);
-  if (failure?.fix) io.stderr.write(`\n${failure.fix}\n`);
-  if (io.env["DRV_THRU_DEBUG"] === "1") io.stderr.write(`\n${inspect(error)}\n`);
+  const write = (text: string) => io.stderr.write(`${withoutTickets(text)}\n`);
+  write(`error: ${failure ? whoPrefix(failure) : ""}${message}`);
+  if (failure?.fix) write(`\n${failure.fix}`);
+  if (io.env["DRV_THRU_DEBUG"] === "1") write(`\n${inspect(error)}`);
   return failure ? exitCodeOf(failure.code) : ExitCode.failed;
+}
+
+/** A ticket is a secret, also where somebody typed it in place of something else, which is then repeated. */
+function withoutTickets(text: string): string {
+  return text.replace(/drvthru[a-z2-7]{32,}/gi, "drvthru…");
 }
 
 /** Another party that refused is named in front; what this machine itself says needs no name. */

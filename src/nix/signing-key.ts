@@ -65,9 +65,15 @@ export function parseSecretKey(text: string): SecretKey {
 export function parsePublicKey(text: string): PublicKey {
   const parts = splitKey(text.trim(), 32);
   if (parts === undefined) {
-    throw new FormatError(`${quoted(text)} is not a Nix public signing key: expected NAME:BASE64 of 32 bytes`);
+    throw new FormatError(`${beginning(text)} is not a Nix public signing key: expected NAME:BASE64 of 32 bytes`);
   }
   return publicFrom(parts.name, parts.bytes);
+}
+
+/** What may be repeated of a text that is no public key, for it may be a secret one: its name. */
+function beginning(text: string): string {
+  const colon = text.indexOf(":");
+  return quoted(colon < 0 ? text.slice(0, 20) : `${text.slice(0, colon)}:...`);
 }
 
 /** A secret key as a key file holds it. */

@@ -138,6 +138,31 @@ for (const [argv, error] of wrong) {
   });
 }
 
+const ticket = `drvthru${"abcdefgh".repeat(30)}`;
+for (const argv of [
+  [ticket],
+  ["build", ticket],
+  ["build", "--server", ticket],
+  ["build", "--builder", ticket],
+  ["build", `--tickt=${ticket}`],
+  ["build", "--nar-fetches", ticket],
+  ["status", ticket],
+  ["serve", "--trusted-client", ticket],
+  ["ticket", ticket],
+  ["ticket", "create", "--bind-client", ticket],
+  ["ticket", "create", "--name", "x", "--expires", ticket],
+  ["completion", ticket],
+]) {
+  test(`a ticket is not repeated where it was typed in a wrong place: ${argv.join(" ").slice(0, 40)}`, async () => {
+    for (const env of [{}, { DRV_THRU_DEBUG: "1" }]) {
+      const world = testIo({ env });
+      assert.equal(await run(argv, world.io), 2);
+      assert.match(world.stderr(), /^error: /);
+      assert.ok(!world.stderr().includes("abcdefgh".repeat(3)), world.stderr());
+    }
+  });
+}
+
 test("an id of a ticket may be in upper case wherever a command takes one", async () => {
   for (const verb of ["inspect", "reveal", "revoke"]) {
     const typed = await type("ticket", verb, " 3F9A2C ", "--data-dir", "/nonexistent");

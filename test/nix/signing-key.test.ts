@@ -85,6 +85,18 @@ test("a broken key is refused, and the message does not repeat a secret", () => 
   }
 });
 
+test("a secret key in the place of a public one is refused by its name alone", () => {
+  const secret = formatSecretKey(generateSecretKey("builder-1"));
+  const [, bytes = ""] = secret.split(":");
+  for (const text of [secret, secret.slice(0, -1), `${secret}x`, bytes]) {
+    assert.throws(
+      () => parsePublicKey(text),
+      error => error instanceof FormatError && !error.message.includes(bytes.slice(20, 43)),
+    );
+  }
+  assert.throws(() => parsePublicKey(secret), /^FormatError: "builder-1:\.\.\." is not a Nix public signing key/);
+});
+
 test("a key name of 255 characters is taken, a longer or unprintable one is not", () => {
   assert.equal(generateSecretKey("n".repeat(MAX_KEY_NAME)).name.length, MAX_KEY_NAME);
   for (const name of ["", "n".repeat(MAX_KEY_NAME + 1), "a:b", "a b", "a\n", "ü"]) {

@@ -23,6 +23,8 @@ export function parseInstallables(request: Evaluation): Installable[] {
 function parseInstallable(text: string): Installable {
   if (text.startsWith("-")) throw usage(`"${text}" is not an installable: it begins with a dash`);
   if (text.includes("\0") || text === "") throw usage("an installable is empty or holds a zero byte");
+  if (/^drvthru[a-z2-7]{32,}$/i.test(text))
+    throw new Failure("usage", "this machine", "that is a ticket, not an installable", { fix: "--ticket TICKET" });
   const at = text.lastIndexOf("^");
   const selection = at < 0 ? "" : text.slice(at + 1);
   if (!/^(\*|[A-Za-z0-9_+.?=-]+(,[A-Za-z0-9_+.?=-]+)*)$/.test(selection))
