@@ -3,7 +3,7 @@ import { type ClientId, parseId } from "../lib/ids.ts";
 import { clientDefaults } from "../tickets/limits.ts";
 import { isAddress } from "../tickets/place.ts";
 import type { BuilderConfig } from "./config.ts";
-import { isBind, isRelay } from "./config-schema.ts";
+import { BIND_LIST, isBind, isBindList, isRelay } from "./config-schema.ts";
 
 /** What `serve` was told by flags, without a configuration file. */
 export interface ServeFlags {
@@ -23,10 +23,13 @@ export function configFromFlags({
   advertise = [],
 }: ServeFlags): BuilderConfig {
   const clients = ids.map(
-    text => parseId<ClientId>(text) ?? wrongFlag("--trusted-client", text, "must be 64 hex digits: drv-thru key show"),
+    text =>
+      parseId<ClientId>(text.trim().toLowerCase()) ??
+      wrongFlag("--trusted-client", text, "must be 64 hex digits: drv-thru key show"),
   );
   if (!isRelay(relay)) wrongFlag("--relay", relay, "must be default, none or a URL");
   for (const text of bind) if (!isBind(text)) wrongFlag("--bind", text, "must be IP or IP:PORT");
+  if (!isBindList(bind)) wrongFlag("--bind", bind.join(" "), BIND_LIST);
   for (const text of advertise) if (!isAddress(text)) wrongFlag("--advertise", text, "must be IP:PORT");
   return {
     dataFolder,

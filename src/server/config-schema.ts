@@ -3,17 +3,21 @@ import { Failure } from "../lib/failure.ts";
 import { type ClientId, parseId } from "../lib/ids.ts";
 import { parseDuration, parseSize } from "../lib/units.ts";
 import { isAddress, isRelayUrl } from "../tickets/place.ts";
+import { family } from "./ports.ts";
 
 const COUNT = "must be a whole number above 0";
 const TEXT = "must be a text";
 const LIST = "must be a list of texts";
+const CLIENT = "must be 64 hex digits: drv-thru key show";
+/** What is wrong with a list of addresses that {@link isBindList} does not take. */
+export const BIND_LIST = "there is more than one address of a family: one IPv4 and one IPv6 at most";
 const count = v.pipe(v.number(COUNT), v.safeInteger(COUNT), v.minValue(1, COUNT));
 const relayText = v.pipe(v.string(TEXT), v.check(isRelay, "must be default, none or a URL"));
 const bindText = v.pipe(v.string(TEXT), v.check(isBind, "must be IP or IP:PORT"));
 const addressText = v.pipe(v.string(TEXT), v.check(isAddress, "must be IP:PORT"));
 /** A trusted client, as it stands in a configuration file. */
 export const clientSchema = v.strictObject({
-  public_key: v.custom<ClientId>(isClientId, "must be 64 hex digits: drv-thru key show"),
+  public_key: v.pipe(v.string(CLIENT), v.trim(), v.toLowerCase(), v.custom<ClientId>(isClientId, CLIENT)),
   max_build_time: v.nullish(v.pipe(v.string('must be a text such as "30m"'), v.rawTransform(amount(parseDuration)))),
   max_upload_bytes: v.nullish(v.pipe(v.string('must be a text such as "20G"'), v.rawTransform(amount(parseSize)))),
 });
@@ -29,7 +33,7 @@ export const schema = v.strictObject({
   recent_builds_limit: v.nullish(v.pipe(count, v.maxValue(10_000, "must be 1 to 10000"))),
   trusted_clients: v.nullish(v.record(v.string(), clientSchema)),
   relay: v.nullish(relayText),
-  bind: v.nullish(v.array(bindText, LIST)),
+  bind: v.nullish(v.pipe(v.array(bindText, LIST), v.check(texts => isBindList(texts), BIND_LIST))),
   advertise: v.nullish(v.array(addressText, LIST)),
 });
 
@@ -67,6 +71,11 @@ function isClientId(value: unknown): boolean {
 /** Whether a text says which relay to use. */
 export function isRelay(text: string): boolean {
   return text === "default" || text === "none" || isRelayUrl(text);
+}
+
+/** Whether all of these can be listened on: Iroh takes one address of each family. */
+export function isBindList(texts: readonly string[]): boolean {
+  return new Set(texts.map(family)).size === texts.length;
 }
 
 /** Whether a text is an address to listen on, with or without a port. */

@@ -77,6 +77,7 @@ function isIpv6(address: string): boolean {
   return address.startsWith("[") || address.split(":").length > 2;
 }
 
-function family(address: string): "ipv4" | "ipv6" {
+/** The family of an address to listen on. */
+export function family(address: string): "ipv4" | "ipv6" {
   return isIpv6(address) ? "ipv6" : "ipv4";
 }

@@ -21,9 +21,13 @@ async function refused(t: TestContext, keys: string, ...flags: string[]) {
 }
 
 test("helper serve without a file of keys says how to name one", async t => {
-  const { code, stderr } = await refused(t, "");
-  assert.equal(code, 2);
-  assert.match(stderr, /^error: no file of allowed keys was named\n\n--trusted-public-key-file FILE/);
+  for (const flags of [[], ["--trusted-public-key-file", ""]]) {
+    const { code, stderr } = await refused(t, "", ...flags);
+    assert.equal(code, 2);
+    assert.match(stderr, /^error: no file of allowed keys was named\n\n--trusted-public-key-file FILE/);
+  }
+  const { code, stderr } = await refused(t, key, "--trusted-public-key-file", "keys", "--socket", "");
+  assert.deepEqual([code, stderr], [2, "error: --socket names no path\n\n--socket PATH\n"]);
 });
 
 test("helper serve with a bad line in the file of keys says which, and does not start", async t => {

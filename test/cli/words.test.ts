@@ -120,6 +120,7 @@ const wrong: readonly [argv: string[], error: RegExp][] = [
   [["serve", "--config", "/nonexistent/server.json"], /\/nonexistent\/server.json/],
   [["serve", "--relay", "nowhere"], /--relay/],
   [["serve", "--bind", "everywhere"], /--bind/],
+  [["serve", "--bind", "127.0.0.1", "--bind", "127.0.0.2:1"], /--bind "127.0.0.1 127.0.0.2:1": there is more than one/],
   [["serve", "--advertise", "192.0.2.7"], /--advertise/],
   [["serve", "--config", ""], /--config names no file/],
   [["serve", "--trusted-client", "alex"], /--trusted-client/],

@@ -14,7 +14,7 @@ const full = {
   recent_builds_limit: 5,
   trusted_clients: { alex: { public_key: alex, max_build_time: "2h", max_upload_bytes: "5 GiB" } },
   relay: "https://relay.example.org",
-  bind: ["0.0.0.0:4433", "::1", "[::]:4434"],
+  bind: ["0.0.0.0:4433", "::1"],
   advertise: ["192.0.2.1:4433"],
 };
 
@@ -85,6 +85,10 @@ test("what is wrong in a configuration is named with its field", () => {
     [{ colour: "red" }, /colour is not a field/],
     [{ relay: "ftp://x" }, /relay: must be default, none or a URL/],
     [{ bind: ["host:1"] }, /bind.0: must be IP/],
+    [
+      { bind: ["127.0.0.1", "[::1]:1", "127.0.0.2:1"] },
+      /bind: there is more than one address of a family: .* at most$/,
+    ],
     [{ advertise: ["192.0.2.1"] }, /advertise.0: must be IP:PORT/],
     [client({ public_key: "abc" }), /trusted_clients.alex.public_key: must be 64 hex/],
     [client({ public_key: undefined }), /trusted_clients.alex.public_key is missing/],
@@ -116,6 +120,16 @@ test("clients trusted by a flag get half an hour and 20 GiB", () => {
   assert.throws(() => configFromFlags({ dataFolder: "/d", relay: "x" }), isUsage(/--relay "x"/));
   assert.throws(() => configFromFlags({ dataFolder: "/d", bind: ["x"] }), isUsage(/--bind "x"/));
   assert.throws(() => configFromFlags({ dataFolder: "/d", advertise: ["x"] }), isUsage(/--advertise "x"/));
+});
+
+test("the id of a client may be in upper case, and have blanks around it", () => {
+  const typed = ` ${alex.toUpperCase()} `;
+  for (const { trustedClients } of [
+    configFromFlags({ dataFolder: "/d", trustedClients: [typed] }),
+    parse({ ...full, ...client({ public_key: typed }) }),
+  ]) {
+    assert.deepEqual([...trustedClients.keys()], [alex]);
+  }
 });
 
 function client(change: object): object {

@@ -36,7 +36,9 @@ export class HelperServeCommand extends DrvThruCommand {
   group = Option.String("--group", { description: "NAME | the group whose members may ask (default: wheel)" });
 
   async execute(): Promise<number> {
-    if (this.keyFile === undefined) {
+    if (this.socket === "")
+      throw new Failure("usage", "this machine", "--socket names no path", { fix: "--socket PATH" });
+    if (this.keyFile === undefined || this.keyFile === "") {
       throw new Failure("usage", "this machine", "no file of allowed keys was named", {
         fix: "--trusted-public-key-file FILE, with one NAME:BASE64 a line",
       });
