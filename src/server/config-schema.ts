@@ -33,7 +33,12 @@ export const schema = v.strictObject({
   recent_builds_limit: v.nullish(v.pipe(count, v.maxValue(10_000, "must be 1 to 10000"))),
   trusted_clients: v.nullish(v.record(v.string(), clientSchema)),
   relay: v.nullish(relayText),
-  bind: v.nullish(v.pipe(v.array(bindText, LIST), v.check(texts => isBindList(texts), BIND_LIST))),
+  bind: v.nullish(
+    v.pipe(
+      v.array(bindText, LIST),
+      v.check(texts => isBindList(texts), BIND_LIST),
+    ),
+  ),
   advertise: v.nullish(v.array(addressText, LIST)),
 });
 

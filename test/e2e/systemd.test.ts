@@ -191,3 +191,11 @@ test("a stopped builder leaves the helper's socket, is not started by asking, an
   assert.deepEqual(readFileSync(hosts.builder.outside("/var/lib/drv-thru/secret.key")), key);
   assert.ok(existsSync(hosts.builder.outside("/var/lib/drv-thru/signing-public.key")));
 });
+
+test("a stopped import helper leaves the builder's socket", { skip }, async () => {
+  const socket = (path: string) => hosts.builder.run(["test", "-S", path], { user: "root" });
+  const units = ["drv-thru-import-helper.socket", "drv-thru-import-helper.service"];
+  assert.equal((await onBuilder.control("stop", ...units)).status, 0);
+  assert.deepEqual([(await socket(BUILDER)).status, (await socket(HELPER)).status], [0, 1]);
+  await untilAnswered();
+});
