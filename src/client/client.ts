@@ -118,10 +118,13 @@ async function asking<T>(doing: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const failure = toFailure(error, doing);
-    if (failure.reason !== "ticket-unknown") throw failure;
-    // Who asks for a ticket by a wrong id was not refused anything: there is none.
     const { who, message, reason, fix, cause } = failure;
-    throw new Failure("failed", who, message, { reason, cause, ...(fix !== undefined && { fix }) });
+    const more = { cause, ...(reason !== undefined && { reason }), ...(fix !== undefined && { fix }) };
+    // Who asks for a ticket by a wrong id was not refused anything: there is none.
+    if (reason === "ticket-unknown") throw new Failure("failed", who, message, more);
+    // What the builder finds malformed here is what somebody typed, such as an id that two tickets begin with.
+    if (reason === "malformed" && cause !== undefined) throw new Failure("usage", who, message, more);
+    throw failure;
   }
 }
 

@@ -57,6 +57,7 @@ function administrator(asked: unknown[] = []): BuilderClient {
     },
     inspect: request => {
       if (request.id === "none") throw refusal(Reason.TICKET_UNKNOWN, "ticket not found: none");
+      if (request.id === "two") throw refusal(Reason.MALFORMED, "ab begins the ids of more than one ticket");
       return { record };
     },
     reveal: () => ({ ticket: "drvthruxyz", record }),
@@ -107,6 +108,12 @@ test("an unknown ticket is a failure that a program can switch on", async () => 
     reason: "ticket-unknown",
     message: "ticket not found: none",
   });
+});
+
+test("an id that two tickets begin with is a usage error, with what the builder says of it", async () => {
+  await using client = administrator();
+  const failure = { code: "usage", who: "the builder", message: /^ab begins the ids of more than one ticket/ };
+  await assert.rejects(client.tickets.inspect("two"), failure);
 });
 
 test("a client id that is none is a usage error before anything is asked", async () => {
