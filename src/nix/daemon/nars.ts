@@ -12,6 +12,9 @@ import { readReply } from "./reply.ts";
 /** NARs that are asked for ahead of the one that is read. The daemon waits when nobody reads, so this costs no memory. */
 const AHEAD = 64;
 
+/** Most bytes of a piece: the fewer they are, the more steps a NAR takes through all that it passes. */
+const PIECE = 256 * 1024;
+
 /**
  * The NARs of valid paths. What goes wrong here ends the connection, a consumer that leaves early too: the bytes on their way cannot be
  * called back.
@@ -57,7 +60,7 @@ class CheckedNar implements AsyncIterable<Uint8Array> {
     const { path, narSize, narHash } = this.#info;
     const hash = createHash("sha256");
     for (let left = narSize; left > 0; ) {
-      const chunk = await this.#reader.some(left);
+      const chunk = await this.#reader.some(Math.min(left, PIECE));
       hash.update(chunk);
       left -= chunk.length;
       yield chunk;
