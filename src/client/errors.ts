@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<string, { readonly code: FailureCode; readonly fi
   "bad-proof": { code: "not-permitted" },
   "upload-limit": { code: "not-permitted" },
   "upload-stalled": { code: "busy", fix: TRY_AGAIN },
+  "path-corrupt": { code: "hash-mismatch" },
   "nix-unavailable": { code: "busy", fix: TRY_AGAIN },
   "disk-full": { code: "busy", fix: "ask the builder's owner to free some space" },
   draining: { code: "busy", fix: TRY_AGAIN },

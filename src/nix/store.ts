@@ -24,10 +24,10 @@ export interface Store {
   addIndirectRoot(link: string): Promise<void>;
   /**
    * The NARs of these valid paths, in order, requests pipelined. Each item's bytes must be consumed to their end before the next item is asked for.
-   * Bytes are checked against the info's hash and length as they pass: the last read of an item throws if they differ.
+   * They are exactly as many as the info says, and have its hash, unless that is left to whoever gets them: else the last read of an item throws.
    * An error here, and leaving before the end, end the store: the bytes on their way cannot be called back.
    */
-  nars(infos: readonly PathInfo[]): AsyncIterable<NarItem>;
+  nars(infos: readonly PathInfo[], options?: NarsOptions): AsyncIterable<NarItem>;
   /**
    * Adds paths whose references are valid or earlier in the sequence, pipelined. Yields each path once it is valid.
    * An item whose bytes end early, are too many or throw is not added; after it, as after one that Nix refuses, nothing more is taken from the
@@ -50,6 +50,12 @@ export interface Store {
 
 /** Opens a {@link Store}: for a daemon, connects and shakes hands. */
 export type OpenStore = (signal?: AbortSignal) => Promise<Store>;
+
+/** How NARs are read. */
+export interface NarsOptions {
+  /** Whether their hashes are checked. Default true; false where whoever gets the bytes proves them: a hash is a fifth of the work of reading. */
+  readonly checkHash?: boolean;
+}
 
 /** A path and its NAR. */
 export interface NarItem {

@@ -146,5 +146,6 @@ export function admittedInfo(info: PathInfo, proof: PathProof): PathInfo {
 export function corrupt(path: StorePath, why: string): ConnectError {
   return refuse(Reason.PATH_CORRUPT, Code.InvalidArgument, `the bytes of ${path} are not what they should be: ${why}`, {
     subject: path,
+    fix: `nix-store --verify-path ${path}`,
   });
 }

@@ -81,6 +81,19 @@ test("what cannot be evaluated, or built there, is named and costs nothing", { s
   await nothingSpent(stage, ticket);
 });
 
+test("a source that was damaged in the client's store is refused by the builder, and the command says how to look at it", {
+  skip,
+}, async () => {
+  const stage = current();
+  const ticket = await stage.ticket();
+  const source = 'builtins.toFile "damaged" "as it was"';
+  const { stdout: path } = await stage.client.run(["nix", "eval", "--raw", "--expr", source]);
+  await asRoot(stage.client, `chmod u+w ${path} && printf "as it is!" > ${path}`);
+  const words = /the bytes of \S+-damaged are not what they should be.*\n\nnix-store --verify-path \S+-damaged\n/s;
+  refused(await stage.build(ticket, `step "mender" "cat \${${source}} > $out" { }`), 102, words, ticket);
+  await nothingSpent(stage, ticket);
+});
+
 test("a result link that cannot be made is refused before the build", { skip }, async () => {
   const stage = current();
   const ticket = await stage.ticket();

@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../store.ts";
@@ -8,7 +7,7 @@ import { handshake } from "./handshake.ts";
 import { ownDaemon, ownsStore } from "./own-daemon.ts";
 import { daemonStore } from "./store.ts";
 import { absent, cannotConnect, noAnswer, notAllowed } from "./unreachable.ts";
-import { socketWire, type Wire } from "./wire.ts";
+import { dial, type Wire } from "./wire.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -100,10 +99,10 @@ interface Connected {
 
 async function connected(path: string, either: AbortSignal, signal: AbortSignal | undefined): Promise<Connected> {
   if (signal?.aborted) throw cancelled(signal);
-  const socket = connect({ path });
+  const { wire, socket } = dial(path);
   try {
     await once(socket, "connect", { signal: either });
-    return { wire: socketWire(socket), silent: () => notAllowed(path) };
+    return { wire, silent: () => notAllowed(path) };
   } catch (error) {
     socket.destroy();
     if (signal?.aborted) throw cancelled(signal);

@@ -17,7 +17,7 @@ export function daemonStore(connection: Connection): Store {
     closure: async paths => closure(paths, infosOf),
     addTempRoots: async paths => addTempRoots(connection, paths),
     addIndirectRoot: async link => addIndirectRoot(connection, link),
-    nars: infos => nars(connection, infos),
+    nars: (infos, options = {}) => nars(connection, infos, options),
     add: (items, options = {}) => addPaths(connection, items, options),
     build: async (targets, options, onEvent) => build(connection, targets, options, onEvent),
     queryMissing: async targets => queryMissing(connection, targets),

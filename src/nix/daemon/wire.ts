@@ -1,7 +1,8 @@
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { ByteReader } from "./bytes.ts";
 import { HungUp, storeClosed } from "./error.ts";
+import { Slabs } from "./slabs.ts";
 
 /** The two directions of a connection to a daemon. */
 export interface Wire {
@@ -14,18 +15,30 @@ export interface Wire {
   onEnd(listener: (error: Error) => void): () => void;
 }
 
-/** The wire over a connected socket. */
-export function socketWire(socket: Socket): Wire {
-  return streamWire(socket, socket);
+/** A wire that is being connected to the Unix socket at this path, and the socket, which says when it is. */
+export function dial(path: string): { wire: Wire; socket: Socket } {
+  const slabs = new Slabs();
+  const reader = new ByteReader({ pause: () => socket.pause(), resume: () => socket.resume() });
+  const callback = (length: number) => {
+    reader.push(slabs.take(length));
+    return true;
+  };
+  const socket = connect({ path, onread: { buffer: () => slabs.room, callback } });
+  return { wire: wireOf(reader, socket, socket), socket };
 }
 
 /** The wire over the two ends of a daemon's pipes. `onDestroy` is called when this side ends it, and may be so again. */
-export function streamWire(input: Readable, output: Writable, onDestroy: () => void = () => {}): Wire {
+export function streamWire(input: Readable, output: Writable, onDestroy: () => void): Wire {
+  const reader = new ByteReader({ pause: () => input.pause(), resume: () => input.resume() });
+  input.on("data", chunk => reader.push(chunk));
+  return wireOf(reader, input, output, onDestroy);
+}
+
+function wireOf(reader: ByteReader, input: Readable, output: Writable, onDestroy: () => void = () => {}): Wire {
   let gone: Error | undefined;
   let cause: Error | undefined;
   const blocked: PromiseWithResolvers<void>[] = [];
   const listeners = new Set<(error: Error) => void>();
-  const reader = new ByteReader({ pause: () => input.pause(), resume: () => input.resume() });
   const end = (error: Error) => {
     if (gone) return;
     gone = error;
@@ -36,7 +49,6 @@ export function streamWire(input: Readable, output: Writable, onDestroy: () => v
   const failed = (error: Error) => {
     cause ??= error;
   };
-  input.on("data", chunk => reader.push(chunk));
   input.on("error", failed);
   input.on("close", () => end(new HungUp(cause)));
   if (!Object.is(input, output)) output.on("error", failed);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/lib/failure.ts";
 import type { PathInfo } from "../../../src/nix/path-info.ts";
-import type { Store } from "../../../src/nix/store.ts";
+import type { NarsOptions, Store } from "../../../src/nix/store.ts";
 import type { StorePath } from "../../../src/nix/store-path.ts";
 import { itemsOf, type MadePath } from "../../fakes/make-path.ts";
 
@@ -11,9 +11,9 @@ export async function addAll(store: Store, paths: Iterable<MadePath>): Promise<S
 }
 
 /** The NARs of these, each whole. */
-export async function readAll(store: Store, infos: readonly PathInfo[]): Promise<Buffer[]> {
+export async function readAll(store: Store, infos: readonly PathInfo[], options?: NarsOptions): Promise<Buffer[]> {
   const nars: Buffer[] = [];
-  for await (const { nar } of store.nars(infos)) nars.push(Buffer.concat(await collect(nar)));
+  for await (const { nar } of store.nars(infos, options)) nars.push(Buffer.concat(await collect(nar)));
   return nars;
 }
 
