@@ -18,6 +18,8 @@ export interface ServerLimits {
   readonly graceTime: number;
   /** Bytes of one build's event file; beyond it log lines are dropped. */
   readonly maxEventBytes: number;
+  /** What a build says within this time reaches its watchers together. */
+  readonly gatherTime: number;
   /** A daemon connection for queries or downloads waits so long for its next use. */
   readonly idleStoreTime: number;
   /** An empty message goes to a quiet watcher after this time. */
@@ -67,6 +69,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   recentBuilds: 20,
   graceTime: 60_000,
   maxEventBytes: 64 * 1024 * 1024,
+  gatherTime: 50,
   idleStoreTime: 1_000,
   keepAlive: 10_000,
   maxPutStreams: 4,
