@@ -36,6 +36,8 @@ export interface ServerLimits {
   readonly maxCacheFills: number;
   /** A path that waits so long for its fill goes past the cache. */
   readonly cachePatience: number;
+  /** Small paths are put on the disk of the output cache when for this time no more of them came. */
+  readonly cacheQuietTime: number;
   /** Most bytes of archives in the output cache, or `undefined` for no limit. */
   readonly maxCacheBytes: number | undefined;
   /** Most daemon connections for downloads past the cache, of everybody and of one owner. */
@@ -79,6 +81,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxFetchCallsOfOwner: 128,
   maxCacheFills: Math.max(1, Math.min(availableParallelism(), 16)),
   cachePatience: 60_000,
+  cacheQuietTime: 250,
   maxCacheBytes: 20 * 1024 ** 3,
   maxFetchStores: 64,
   maxFetchStoresOfOwner: 16,
