@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as hashOf } from "node:crypto";
 import { encodeBase32 } from "./base32.ts";
 import { type Hash, sha256 } from "./hash.ts";
 
@@ -62,7 +62,7 @@ export function sortedPaths(paths: Iterable<StorePath>): StorePath[] {
 
 /** The path of this type, inner hash (hex) and name, or `undefined` if the name cannot stand in a path. */
 export function makeStorePath(type: string, inner: string, name: string): StorePath | undefined {
-  const digest = createHash("sha256").update(`${type}:sha256:${inner}:${STORE_DIR}:${name}`).digest();
+  const digest = hashOf("sha256", `${type}:sha256:${inner}:${STORE_DIR}:${name}`, "buffer");
   const folded = new Uint8Array(20);
   for (const [i, byte] of digest.entries()) folded[i % 20] = (folded[i % 20] ?? 0) ^ byte;
   return parseStorePath(`${STORE_DIR}/${encodeBase32(folded)}-${name}`);

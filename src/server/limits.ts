@@ -18,6 +18,8 @@ export interface ServerLimits {
   readonly graceTime: number;
   /** Bytes of one build's event file; beyond it log lines are dropped. */
   readonly maxEventBytes: number;
+  /** What a build says within this time reaches its watchers together. */
+  readonly gatherTime: number;
   /** A daemon connection for queries or downloads waits so long for its next use. */
   readonly idleStoreTime: number;
   /** An empty message goes to a quiet watcher after this time. */
@@ -34,6 +36,8 @@ export interface ServerLimits {
   readonly maxCacheFills: number;
   /** A path that waits so long for its fill goes past the cache. */
   readonly cachePatience: number;
+  /** Small paths are put on the disk of the output cache when for this time no more of them came. */
+  readonly cacheQuietTime: number;
   /** Most bytes of archives in the output cache, or `undefined` for no limit. */
   readonly maxCacheBytes: number | undefined;
   /** Most daemon connections for downloads past the cache, of everybody and of one owner. */
@@ -67,6 +71,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   recentBuilds: 20,
   graceTime: 60_000,
   maxEventBytes: 64 * 1024 * 1024,
+  gatherTime: 50,
   idleStoreTime: 1_000,
   keepAlive: 10_000,
   maxPutStreams: 4,
@@ -76,6 +81,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxFetchCallsOfOwner: 128,
   maxCacheFills: Math.max(1, Math.min(availableParallelism(), 16)),
   cachePatience: 60_000,
+  cacheQuietTime: 250,
   maxCacheBytes: 20 * 1024 ** 3,
   maxFetchStores: 64,
   maxFetchStoresOfOwner: 16,

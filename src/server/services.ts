@@ -93,6 +93,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     patience: limits.cachePatience,
     maxBytes: limits.maxCacheBytes,
     idleTime,
+    quietTime: limits.cacheQuietTime,
     log,
   });
   const closures = new Closures(queries, { key: parts.signingKey, trustedKeys, built }, cache);

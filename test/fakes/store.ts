@@ -152,6 +152,10 @@ export class FakeStore implements Store {
     });
   }
 
+  async outputPathsOfAll(drvs: readonly StorePath[]): Promise<Map<string, StorePath | undefined>[]> {
+    return await Promise.all(drvs.map(drv => this.outputPaths(drv)));
+  }
+
   close(): void {
     this.#nix.connections.delete(this);
     this.tempRoots.clear();

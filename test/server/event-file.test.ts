@@ -4,6 +4,7 @@ import { open as openFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import type { BuildEvent } from "../../gen/drvthru/v1/build_pb.js";
 import { EventFile } from "../../src/server/build/event-file.ts";
 
@@ -13,8 +14,8 @@ function eventPath(t: TestContext): string {
   return join(folder, "events");
 }
 
-function open(path: string, maxBytes = 1 << 20): Promise<EventFile> {
-  return EventFile.open(path, { maxBytes, onError: error => assert.fail(String(error)) });
+function open(path: string, maxBytes = 1 << 20, gatherTime = 0): Promise<EventFile> {
+  return EventFile.open(path, { maxBytes, gatherTime, onError: error => assert.fail(String(error)) });
 }
 
 async function all(file: EventFile): Promise<BuildEvent[]> {
@@ -41,7 +42,7 @@ test("events of ten thousand lines come back in order, without a gap, in bounded
 test("a result that a full disk keeps out of the file is told all the same, and written once there is room", async t => {
   const path = eventPath(t);
   const errors: unknown[] = [];
-  const file = await EventFile.open(path, { maxBytes: 1 << 20, onError: error => errors.push(error) });
+  const file = await EventFile.open(path, { maxBytes: 1 << 20, gatherTime: 0, onError: error => errors.push(error) });
   file.append(line("whole"));
   await file.flushed();
   const probe = await openFile(path);
@@ -67,6 +68,49 @@ test("a result that a full disk keeps out of the file is told all the same, and 
     (await all(again)).map(event => event.seq),
     [1n, 2n, 3n],
   );
+  await again.close();
+});
+
+const LONG = 3_600_000;
+
+test("the first line is told at once, and those that follow with the next output that is ready", async t => {
+  const file = await open(eventPath(t), 1 << 20, LONG);
+  const batches = file.watch(0n, 10_000, AbortSignal.timeout(10_000));
+  const next = async () => ((await batches.next()).value as BuildEvent[]).map(event => event.event.case);
+  file.append(line("first"));
+  assert.deepEqual(await next(), ["logLine"]);
+  for (let n = 0; n < 100; n++) {
+    file.append(line(`line ${n}`));
+    await setImmediate();
+  }
+  file.append({ case: "outputReady", value: { drvPath: "", name: "out", path: "" } });
+  assert.deepEqual(await next(), [...Array(100).fill("logLine"), "outputReady"]);
+  file.append({ case: "result", value: {} });
+  assert.deepEqual(await next(), ["result"]);
+  await file.close();
+});
+
+test("lines that wait for others are told once they are many, and when the file is closed", async t => {
+  const path = eventPath(t);
+  const file = await open(path, 100 << 20, LONG);
+  file.append(line("first"));
+  await file.flushed();
+  const many = line("x".repeat(1024));
+  const watched = (async () => {
+    let count = 0;
+    for await (const batch of file.watch(1n, 10_000, AbortSignal.timeout(10_000))) {
+      count += batch.length;
+      if (count >= 256) return count;
+    }
+    return count;
+  })();
+  for (let n = 0; n < 256; n++) file.append(many);
+  assert.equal(await watched, 256);
+  file.append(line("last"));
+  await file.close();
+  const again = await open(path);
+  again.append({ case: "result", value: {} });
+  assert.equal((await all(again)).length, 259);
   await again.close();
 });
 

@@ -50,9 +50,12 @@ export function queryMissing(connection: Connection, targets: readonly DerivedPa
   });
 }
 
-/** Where the outputs of a derivation are. */
-export function outputPaths(connection: Connection, drv: StorePath): Promise<Map<string, StorePath | undefined>> {
-  return connection.ask(encode(Op.queryDerivationOutputMap, checked(drv)), readOutputMap);
+/** Where the outputs of these derivations are, in the order asked. */
+export function outputPaths(
+  connection: Connection,
+  drvs: readonly StorePath[],
+): Promise<Map<string, StorePath | undefined>[]> {
+  return connection.pipeline(drvs.map(checked), drv => encode(Op.queryDerivationOutputMap, drv), readOutputMap);
 }
 
 async function readOutputMap(from: ByteReader): Promise<Map<string, StorePath | undefined>> {

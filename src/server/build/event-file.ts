@@ -4,22 +4,30 @@ import type { BuildEvent } from "../../../gen/drvthru/v1/build_pb.js";
 import { Notice } from "../notice.ts";
 import { cut } from "../refusal.ts";
 import { eventRecord, eventsOf, type Found, type NewEvent, readBatch, scanRecords } from "./event-records.ts";
+import { Gathering } from "./gathering.ts";
 
 const MAX_LINE = 64 * 1024;
 /** Log lines that wait for a slow disk, in bytes; beyond it they are dropped. */
 const MAX_PENDING = 4 * 1024 * 1024;
+/** Bytes that do not wait for more. */
+const ENOUGH = 256 * 1024;
+/** Events that somebody acts upon; of all others a person sees no difference. */
+const URGENT: ReadonlySet<NewEvent["case"]> = new Set(["queued", "started", "outputReady", "result"] as const);
 /** Events of which a build itself can make any number. All others are as many as its derivations. */
 const CHATTER: ReadonlySet<NewEvent["case"]> = new Set(["logLine", "derivationPhase", "progress"] as const);
 
 /**
  * The events of one build: records in a file, each the length of an encoded `BuildEvent` in 4 bytes, low byte first, and the event. Appending never
- * waits and never fails; watchers read the file, each at its own speed. Log lines beyond the byte limit are dropped, and one line says so.
+ * waits and never fails; watchers read the file, each at its own speed. A build of a thousand small derivations says five thousand things, and to write, read
+ * and send each by itself costs more than to build it elsewhere: so what comes within a short time is written together. Log lines beyond the byte limit are
+ * dropped, and one line says so.
  */
 export class EventFile {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #maxBytes: number;
   readonly #onError: (error: unknown) => void;
+  readonly #gathering: Gathering;
   readonly #grown = new Notice();
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
@@ -35,6 +43,7 @@ export class EventFile {
     this.#handle = handle;
     this.#maxBytes = options.maxBytes;
     this.#onError = options.onError;
+    this.#gathering = new Gathering(options.gatherTime);
     this.#bytes = found.bytes;
     this.#written = found.bytes;
     this.#seq = found.seq;
@@ -80,6 +89,7 @@ export class EventFile {
     this.#pending.push(record);
     this.#pendingBytes += record.length;
     this.#bytes += record.length;
+    if (URGENT.has(event.case) || this.#pendingBytes >= ENOUGH) this.#gathering.hurry();
     this.#writing ??= this.#write();
   }
 
@@ -87,6 +97,7 @@ export class EventFile {
     let records: Uint8Array[] = [];
     try {
       while (this.#pending.length > 0) {
+        await this.#gathering.wait();
         records = this.#pending;
         const bytes = Buffer.concat(records);
         this.#pending = [];
@@ -110,6 +121,7 @@ export class EventFile {
 
   /** Resolves when all that was appended is written. */
   async flushed(): Promise<void> {
+    if (this.#writing !== undefined) this.#gathering.hurry();
     await this.#writing;
   }
 
@@ -142,7 +154,7 @@ export class EventFile {
   /** Writes what is left and closes the file. Watchers read on until the result. */
   async close(): Promise<void> {
     if (this.#pending.length > 0) this.#writing ??= this.#write();
-    await this.#writing;
+    await this.flushed();
     await this.#handle.close();
   }
 }
@@ -151,6 +163,8 @@ export class EventFile {
 export interface EventFileOptions {
   /** Bytes beyond which log lines are dropped. */
   readonly maxBytes: number;
+  /** What comes within so many milliseconds is written together. */
+  readonly gatherTime: number;
   /** The file could not be written. */
   readonly onError: (error: unknown) => void;
 }

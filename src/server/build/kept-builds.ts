@@ -46,6 +46,7 @@ export class KeptBuilds {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return await EventFile.open(join(folder, "events"), {
       maxBytes: this.#parts.limits.maxEventBytes,
+      gatherTime: this.#parts.limits.gatherTime,
       onError: error => {
         this.#parts.log.error({ build: id, err: error }, "cannot write the events of a build");
         onError?.(error);

@@ -24,6 +24,8 @@ export class CacheRoom {
   readonly #held: Held;
   readonly #maxBytes: number;
   #looked = Number.NEGATIVE_INFINITY;
+  /** Entries and fills have no more bytes than this together. */
+  #atMost = Number.POSITIVE_INFINITY;
 
   constructor(held: Held, maxBytes: number = Number.POSITIVE_INFINITY) {
     this.#held = held;
@@ -47,7 +49,12 @@ export class CacheRoom {
 
   /** Makes room for so many bytes, as far as the limit goes. Throws likewise. */
   async make(bytes: number): Promise<void> {
-    while (this.#held.entries.bytes + this.#filling() + bytes > this.#maxBytes) await this.#removeOldest();
+    // Counted anew where they may be too many: a thousand small paths that fill at once must not count each other a thousand times.
+    while (this.#atMost + bytes > this.#maxBytes) {
+      this.#atMost = this.#held.entries.bytes + this.#filling();
+      if (this.#atMost + bytes > this.#maxBytes) await this.#removeOldest();
+    }
+    this.#atMost += bytes;
   }
 
   /** Bytes of fills that are not among the entries yet. */

@@ -23,22 +23,30 @@ interface Wish {
 const BATCH = 64;
 /** Bytes that wait in memory for the disk; whoever brings more waits too. */
 const MAX_WAITING = 16 * 1024 * 1024;
+/** Bytes, and entries, that are not kept waiting for a quiet moment. */
+const ENOUGH = { bytes: 4 * 1024 * 1024, entries: 2048 } as const;
 
 /**
  * The one hand that changes the files of a cache, one batch after the other: an archive is on disk under its name before its narinfo is, and a
- * narinfo is gone before its archive.
+ * narinfo is gone before its archive. Small entries are put there when no more of them come: whoever fetches a thousand has their bytes from memory, and two files
+ * for each are more work than to read, pack and send it.
  */
 export class Keeper {
   readonly #folder: CacheFolder;
   readonly #entries: Entries;
   readonly #wishes: Wish[] = [];
   readonly #waiting: (() => void)[] = [];
+  /** Milliseconds without a new entry that are a quiet moment. */
+  #quiet: number;
   #bytes = 0;
   #working: Promise<void> | undefined;
+  #hurried = false;
+  #hurry: (() => void) | undefined;
 
-  constructor(folder: CacheFolder, entries: Entries) {
+  constructor(folder: CacheFolder, entries: Entries, quiet: number) {
     this.#folder = folder;
     this.#entries = entries;
+    this.#quiet = quiet;
   }
 
   /** Makes an entry of it; one of the same path is replaced. Settles when it is on disk. */
@@ -64,6 +72,12 @@ export class Keeper {
     while (this.#bytes > MAX_WAITING) await new Promise<void>(resolve => this.#waiting.push(resolve));
   }
 
+  /** From now on nothing waits for a quiet moment. */
+  hurry(): void {
+    this.#quiet = 0;
+    this.#press();
+  }
+
   /** Waits for all that was asked. */
   async idle(): Promise<void> {
     await this.#working;
@@ -79,19 +93,41 @@ export class Keeper {
         else reject(error);
       };
       this.#wishes.push({ ...what, settle });
+      const small = what.keep?.made instanceof Uint8Array;
+      if (!small || this.#bytes >= ENOUGH.bytes || this.#wishes.length >= ENOUGH.entries) this.#press();
       this.#working ??= this.#work();
     });
   }
 
   async #work(): Promise<void> {
-    // Those of the same moment are of one batch.
-    await undefined;
+    await this.#quietMoment();
     while (this.#wishes.length > 0) {
       const batch = this.#wishes.splice(0, BATCH);
       const failed = await this.#fulfil(batch).catch((error: unknown) => new Map(batch.map(wish => [wish, error])));
       for (const wish of batch) wish.settle(failed.get(wish));
     }
     this.#working = undefined;
+    this.#hurried = false;
+  }
+
+  #press(): void {
+    this.#hurried = true;
+    this.#hurry?.();
+  }
+
+  /** Waits until no more comes, or what there is should not wait. */
+  async #quietMoment(): Promise<void> {
+    // Those of the same moment are of one batch.
+    await undefined;
+    for (let before = 0; !this.#hurried && this.#quiet > 0 && this.#wishes.length > before; ) {
+      before = this.#wishes.length;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, this.#quiet);
+      this.#hurry = resolve;
+      await promise;
+      clearTimeout(timer);
+    }
+    this.#hurry = undefined;
   }
 
   /** Gives the errors of those that failed. */

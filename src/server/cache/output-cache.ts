@@ -29,6 +29,8 @@ export interface OutputCacheParts {
   readonly patience: number;
   /** How long a daemon connection waits for its next fill, in milliseconds. */
   readonly idleTime: number;
+  /** Small paths are put on disk when for so many milliseconds no more of them came. */
+  readonly quietTime: number;
   readonly log: Logger;
 }
 
@@ -57,7 +59,7 @@ export class OutputCache {
   constructor(parts: OutputCacheParts) {
     this.#parts = parts;
     this.#folder = new CacheFolder(parts.folder);
-    this.#keeper = new Keeper(this.#folder, this.#entries);
+    this.#keeper = new Keeper(this.#folder, this.#entries, parts.quietTime);
     const underWay = new Map<string, Fill>();
     this.#room = new CacheRoom(
       { folder: parts.folder, entries: this.#entries, fills: underWay, keeper: this.#keeper },
@@ -169,6 +171,7 @@ export class OutputCache {
   /** Ends the fills that are under way, and waits for the disk. */
   async close(): Promise<void> {
     this.#closed.abort(new Error("the builder is stopping"));
+    this.#keeper.hurry();
     await this.#ready;
     await Promise.all(this.#running);
     await this.#keeper.idle();

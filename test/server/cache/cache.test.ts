@@ -72,6 +72,26 @@ test("small paths are read from Nix together, and one that it has lost meanwhile
   assert.equal(readsOf(builder), 1);
 });
 
+test("small paths come from memory until no more of them come, and are on disk when the builder has stopped", async t => {
+  const contents = ["one", "two", "three"];
+  const { builder, guest, buildId, outs, drvs } = await built(t, contents, { limits: { cacheQuietTime: 3_600_000 } });
+  const first = await fetched(guest, buildId, outs);
+  await entriesOf(builder, 0);
+  const other = await builder.anyone();
+  const second = await fetched(other, await begin(other, drvs), outs);
+  for (const out of outs) assert.deepEqual(second.get(out)?.bytes, first.get(out)?.bytes);
+  assert.equal(readsOf(builder), 1, "what waits for the disk is not read from Nix again");
+  await builder.services.close();
+  await entriesOf(builder, 3);
+});
+
+test("a large path is on disk at once, and with it the small ones that wait", async t => {
+  const contents = ["small", large()];
+  const { builder, guest, buildId, outs } = await built(t, contents, { limits: { cacheQuietTime: 3_600_000 } });
+  await fetched(guest, buildId, outs);
+  await entriesOf(builder, 2);
+});
+
 test("a builder that is started again serves what its cache holds", async t => {
   const { builder, outs, drvs, guest, buildId } = await built(t, [large(), "small"]);
   await fetched(guest, buildId, outs);

@@ -18,6 +18,7 @@ const cache = new OutputCache({
   patience: 60_000,
   maxBytes: 3_000_000,
   idleTime: 100,
+  quietTime: 0,
   log: pino({ level: "silent" }),
 });
 
