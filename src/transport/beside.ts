@@ -41,11 +41,7 @@ export class Beside {
 }
 
 /** The same with each value changed; `before` may have one that comes before the source is asked. What else is said to it reaches the source. */
-function mapped<T>(
-  source: AsyncIterable<T>,
-  change: (value: T) => T,
-  before?: () => T | undefined,
-): AsyncIterable<T> {
+function mapped<T>(source: AsyncIterable<T>, change: (value: T) => T, before?: () => T | undefined): AsyncIterable<T> {
   const from = source[Symbol.asyncIterator]();
   const changed = (result: IteratorResult<T>): IteratorResult<T> =>
     result.done ? result : { done: false, value: change(result.value) };

@@ -1,28 +1,41 @@
+import type { DescField } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import type { Session } from "../lib/stream.ts";
 import { Beside } from "./beside.ts";
-import { connectTransport, sessionClient, type TransportOptions } from "./client.ts";
+import { connectTransport, heard, sessionClient, type TransportOptions } from "./client.ts";
 import { splitterOf } from "./large-fields.ts";
+import { PieceReader } from "./piece-reader.ts";
 
 /** Options of a transport for bulk: nothing compresses its messages. */
-export type BulkOptions = Omit<TransportOptions, "acceptCompression" | "sendCompression" | "useBinaryFormat">;
+export interface BulkOptions
+  extends Omit<TransportOptions, "acceptCompression" | "sendCompression" | "useBinaryFormat"> {
+  /** Fields of streamed answers: lists whose elements' `bytes` are pieces of a stream, so that an element may come as several. */
+  readonly pieces?: readonly DescField[];
+}
 
 /**
- * Connect's Transport for streams of large `bytes`, which go past Connect's own copies. They must not change before the next message is asked for.
+ * Connect's Transport for streams of large `bytes`, which go past Connect's own copies: those of requests, which must not change before the next message is asked for, and
+ * `pieces` of answers.
  */
-export function bulkTransport(session: Session, options: BulkOptions = {}): Transport {
+export function bulkTransport(session: Session, { pieces = [], ...options }: BulkOptions = {}): Transport {
   const plain = { ...options, acceptCompression: [], sendCompression: null };
-  const stream: Transport["stream"] = (method, signal, timeoutMs, header, input, contextValues) => {
+  const stream: Transport["stream"] = async (method, signal, timeoutMs, header, input, contextValues) => {
     const splitter = splitterOf(method.input);
-    if (splitter === undefined) return transport.stream(method, signal, timeoutMs, header, input, contextValues);
+    const list = pieces.find(({ parent }) => parent.typeName === method.output.typeName);
     const beside = new Beside();
-    const client: UniversalClientFn = request =>
-      carrier({ ...request, ...(request.body && { body: beside.joined(request.body) }) });
+    const reader = list && new PieceReader(list, options.readMaxBytes);
+    const client: UniversalClientFn = async request => {
+      const body = request.body && beside.joined(request.body);
+      const response = await carrier({ ...request, ...(body && { body }) });
+      return reader ? { ...response, body: reader.body(response.body) } : response;
+    };
+    const messages = splitter ? beside.split(input, splitter) : input;
     const own = connectTransport(session, plain, client);
-    return own.stream(method, signal, timeoutMs, header, beside.split(input, splitter), contextValues);
+    const response = await own.stream(method, signal, timeoutMs, header, messages, contextValues);
+    return reader ? { ...response, message: reader.messages(response.message) } : response;
   };
   const carrier = sessionClient(session, options.liveness);
   const transport = connectTransport(session, plain);
-  return { ...transport, stream };
+  return { ...transport, stream: heard(stream) };
 }

@@ -11,7 +11,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { messageLimits } from "./limits.ts";
 
 /** From so many bytes on a field goes past Connect. */
-const LARGE = 16 * 1024;
+export const LARGE = 16 * 1024;
 
 /** A message in two parts: what Connect encodes, and what stands behind that on the wire. */
 export interface Split {

@@ -1,8 +1,8 @@
 import type { WriteHalf } from "../lib/stream.ts";
-import { encodeFrameHeader, FrameType } from "./frames.ts";
+import { encodeFrameHeader, FrameType, frameHeaderBytes } from "./frames.ts";
 
-/** About what one write of small things takes. */
-const roomBytes = 64 * 1024;
+/** What one write of small things takes; one frame of another type than DATA is not longer with its header. */
+const roomBytes = 64 * 1024 + frameHeaderBytes;
 /** Chunks from this size on are written as they are, not copied. */
 const largeBytes = 32 * 1024;
 /** Most bytes of one DATA frame that we send, and of one write: larger ones make calls beside a bulk transfer wait. */
@@ -26,9 +26,7 @@ export async function sendCall(
     const { done, value } = await next;
     if (done === true) break;
     for (let at = 0; at < value.length; at += pieceBytes) {
-      const piece = value.subarray(at, at + pieceBytes);
-      await batch.add(encodeFrameHeader(FrameType.data, piece.length));
-      await batch.add(piece);
+      await batch.addData(value.subarray(at, at + pieceBytes));
     }
   }
   await batch.add(end());
@@ -45,21 +43,31 @@ class Batch {
     this.#half = half;
   }
 
-  async add(part: Uint8Array): Promise<void> {
-    if (part.length >= largeBytes) {
-      await this.flush();
-      return await this.#half.write(part);
-    }
-    if (this.bytes + part.length > roomBytes) await this.flush();
-    const needed = this.bytes + part.length;
+  /** A whole frame. */
+  async add(frame: Uint8Array): Promise<void> {
+    if (this.bytes + frame.length > roomBytes) await this.flush();
+    this.#lay(frame);
+  }
+
+  /** A DATA frame with these bytes. */
+  async addData(bytes: Uint8Array): Promise<void> {
+    if (this.bytes + frameHeaderBytes + bytes.length > roomBytes && bytes.length < largeBytes) await this.flush();
+    this.#lay(encodeFrameHeader(FrameType.data, bytes.length));
+    if (bytes.length < largeBytes) return this.#lay(bytes);
+    // Both at once: who else writes to this half must not come between a frame's header and its bytes.
+    await Promise.all([this.flush(), this.#half.write(bytes)]);
+  }
+
+  #lay(bytes: Uint8Array): void {
+    const needed = this.bytes + bytes.length;
     if (this.#room.length < needed) this.#grow(needed);
-    this.#room.set(part, this.bytes);
+    this.#room.set(bytes, this.bytes);
     this.bytes = needed;
   }
 
   /** Most calls are small, and a write of theirs is one of few. */
   #grow(needed: number): void {
-    const room = new Uint8Array(needed < SMALL ? SMALL : roomBytes);
+    const room = new Uint8Array(needed < SMALL ? SMALL : roomBytes + frameHeaderBytes);
     room.set(this.#room.subarray(0, this.bytes));
     this.#room = room;
   }
