@@ -36,22 +36,33 @@ export function rawFrame(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-/** The same piece by piece: all but the last have `size` bytes, at most 128 KiB. */
-export async function* rawFramePieces(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
-  let piece = fresh(size);
+/**
+ * The same piece by piece, each in what `memory` gives for it, which need not be zero and is all used but for the last: blocks and the pieces end together. So the memory
+ * of each should hold some blocks of 128 KiB, their headers among them.
+ */
+export async function* rawFramePieces(
+  source: AsyncIterable<Uint8Array>,
+  memory: () => Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  let piece = memory();
   piece.set(RAW_HEADER);
   let block = RAW_HEADER.length;
   let end = block + BLOCK_HEADER;
+  let most = Math.min(piece.length, block + MAX_BLOCK);
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; ) {
-      if (end === size) {
+      if (end === most) {
         writeBlockHeader(piece, block, end - block - BLOCK_HEADER);
-        yield piece;
-        piece = fresh(size);
-        block = 0;
-        end = BLOCK_HEADER;
+        if (end + BLOCK_HEADER >= piece.length) {
+          yield piece.subarray(0, end);
+          piece = memory();
+          end = 0;
+        }
+        block = end;
+        end += BLOCK_HEADER;
+        most = Math.min(piece.length, block + MAX_BLOCK);
       }
-      const part = chunk.subarray(at, at + size - end);
+      const part = chunk.subarray(at, at + most - end);
       piece.set(part, end);
       at += part.length;
       end += part.length;
@@ -59,11 +70,6 @@ export async function* rawFramePieces(source: AsyncIterable<Uint8Array>, size: n
   }
   writeBlockHeader(piece, block, end - block - BLOCK_HEADER, true);
   yield piece.subarray(0, end);
-}
-
-/** Memory that need not be zero. */
-function fresh(size: number): Uint8Array {
-  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
 }
 
 function writeBlockHeader(into: Uint8Array, at: number, length: number, last = false): void {

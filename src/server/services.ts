@@ -12,6 +12,7 @@ import type { BuildSettings } from "../nix/settings.ts";
 import type { PublicKey, SecretKey } from "../nix/signing-key.ts";
 import type { OpenStore } from "../nix/store.ts";
 import type { State } from "../state/state.ts";
+import { bulkAnswers } from "../transport/bulk-answers.ts";
 import { routerOptions } from "../transport/limits.ts";
 import { requestGate } from "./access.ts";
 import { Builds } from "./build/builds.ts";
@@ -130,7 +131,7 @@ export async function createServices(parts: ServicesParts): Promise<Services> {
     const router = createConnectRouter({
       ...routerOptions,
       requestGate,
-      interceptors: [logRefusals(log), shieldErrors(log, faultOf)],
+      interceptors: [bulkAnswers, logRefusals(log), shieldErrors(log, faultOf)],
     });
     router
       .service(Build, buildService({ builds, kept, scheduler, limits }))

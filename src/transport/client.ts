@@ -35,13 +35,16 @@ export function connectTransport(
     baseUrl: "http://session",
     httpClient,
   });
-  const stream: Transport["stream"] = (...call) => {
-    const response = transport.stream(...call);
-    // A caller may begin to read a stream later: its failure until then must not end the process as an unhandled rejection.
+  return { ...transport, stream: heard(transport.stream) };
+}
+
+/** A caller may begin to read a stream later: its failure until then must not end the process as an unhandled rejection. */
+export function heard(stream: Transport["stream"]): Transport["stream"] {
+  return (...call) => {
+    const response = stream(...call);
     response.catch(() => undefined);
     return response;
   };
-  return { ...transport, stream };
 }
 
 /** The function under Connect's Transport: one request, one stream. For bridges; programs want {@link connectTransport}. */

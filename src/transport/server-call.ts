@@ -1,6 +1,8 @@
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type Duplex, StreamCode, StreamError } from "../lib/stream.ts";
+import { Beside } from "./beside.ts";
+import { besideKey } from "./bulk-answers.ts";
 import { cutOff, errorOfCode, toConnectError } from "./errors.ts";
 import { encodeFrame, FrameError, FrameType } from "./frames.ts";
 import { encodeEnd, encodeResponseHead, type RequestHead } from "./messages.ts";
@@ -25,10 +27,12 @@ export interface ServerCallParts {
 export class ServerCall {
   readonly #parts: ServerCallParts;
   readonly #controller = new AbortController();
+  readonly #beside = new Beside();
   #answered = false;
 
   constructor(parts: ServerCallParts) {
     this.#parts = parts;
+    parts.contextValues.set(besideKey, this.#beside);
   }
 
   /** Runs the handler and sends its answer. Settles when the handler has settled, too, whatever became of its caller. */
@@ -68,7 +72,7 @@ export class ServerCall {
   async #answer(response: UniversalServerResponse): Promise<void> {
     const { duplex, reader } = this.#parts;
     const { status, header, body, trailer } = response;
-    const chunks = (body ?? nothing())[Symbol.asyncIterator]();
+    const chunks = this.#beside.joined(body ?? nothing())[Symbol.asyncIterator]();
     try {
       // Handlers may set headers until the first bytes of the body are there.
       const first = await chunks.next();

@@ -48,12 +48,14 @@ test("a raw frame made piece by piece is one, whatever the pieces it is made of"
   for (const length of [0, 1, 990, 991, 992, 1988, 1989, 50_000]) {
     for (const size of [1, 997, 64 * 1024]) {
       const bytes = randomBytes(length);
-      const pieces = await Array.fromAsync(rawFramePieces(chunks(bytes, size), 1000));
+      const pieces = await Array.fromAsync(rawFramePieces(chunks(bytes, size), () => new Uint8Array(1000)));
       assert.ok(pieces.every((piece, at) => piece.length === 1000 || at === pieces.length - 1));
       assert.deepEqual(zstdDecompressSync(Buffer.concat(pieces)), bytes);
     }
   }
-  const [piece, ...more] = await Array.fromAsync(rawFramePieces(chunks(Buffer.alloc(BLOCK - 9), BLOCK), BLOCK));
+  const [piece, ...more] = await Array.fromAsync(
+    rawFramePieces(chunks(Buffer.alloc(BLOCK - 9), BLOCK), () => new Uint8Array(BLOCK)),
+  );
   assert.deepEqual([piece?.length, more.length], [BLOCK, 0]);
 });
 

@@ -4,11 +4,14 @@ import { type TestContext, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Duplex, Session } from "../../src/lib/stream.ts";
 import { bulkTransport } from "../../src/transport/bulk.ts";
+import { bulkAnswers } from "../../src/transport/bulk-answers.ts";
 import { connectTransport } from "../../src/transport/client.ts";
+import { zstdCompression } from "../../src/transport/compression.ts";
 import { FrameDecoder, FrameType } from "../../src/transport/frames.ts";
+import { serveSession } from "../../src/transport/server.ts";
 import { memoryPair } from "../fakes/memory-session.ts";
 import { Trial } from "./gen/drvthru/transport/test/v1/test_pb.js";
-import { serveTestService } from "./trial.ts";
+import { serveTestService, trialRouter } from "./trial.ts";
 
 const LARGE = 16 * 1024;
 const MOST = 4 * 1024 * 1024;
@@ -66,6 +69,35 @@ test("large messages come back as they were, in their order", async t => {
   assert.deepEqual(
     back.map(({ data }) => Buffer.from(data)),
     sent.map(({ data }) => Buffer.from(data)),
+  );
+});
+
+test("large fields of answers go past Connect as well, and come as they were: in Protobuf and in JSON, compressed or not", async t => {
+  const { client, server } = pair(t);
+  serveSession(server, trialRouter(() => 0, { interceptors: [bulkAnswers] }).handlers);
+  const sent = [randomBytes(LARGE), randomBytes(5), Buffer.alloc(300_000), new Uint8Array()].map(data => ({ data }));
+  const zstd = { acceptCompression: [zstdCompression], sendCompression: zstdCompression };
+  for (const options of [{}, { useBinaryFormat: false }, zstd]) {
+    const chat = createClient(Trial, connectTransport(client, options)).chat(
+      (async function* () {
+        yield* sent;
+      })(),
+    );
+    const back = await Array.fromAsync(chat, ({ data }) => Buffer.from(data));
+    assert.deepEqual(
+      back,
+      sent.map(({ data }) => Buffer.from(data)),
+    );
+  }
+});
+
+test("an answer that is too large is refused in Connect's words", async t => {
+  const { client, server } = pair(t);
+  serveSession(server, trialRouter(() => 0, { interceptors: [bulkAnswers] }).handlers);
+  const download = createClient(Trial, connectTransport(client)).download({ count: 2, size: MOST - 4 });
+  await assert.rejects(
+    Array.fromAsync(download),
+    (error: unknown) => ConnectError.from(error).code === Code.ResourceExhausted,
   );
 });
 

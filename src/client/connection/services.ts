@@ -1,6 +1,6 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import { Build } from "../../../gen/drvthru/v1/build_pb.js";
-import { Cache } from "../../../gen/drvthru/v1/cache_pb.js";
+import { Cache, CacheFetchResponseSchema } from "../../../gen/drvthru/v1/cache_pb.js";
 import { Status } from "../../../gen/drvthru/v1/status_pb.js";
 import { Tickets } from "../../../gen/drvthru/v1/tickets_pb.js";
 import { Upload } from "../../../gen/drvthru/v1/upload_pb.js";
@@ -21,7 +21,7 @@ export interface Services {
 export function servicesOf(session: Session): Services {
   const transport = connectTransport(session);
   // NARs are compressed inside their streams: to do it again would only cost time.
-  const bulk = bulkTransport(session);
+  const bulk = bulkTransport(session, { pieces: [CacheFetchResponseSchema.field.parts] });
   return {
     tickets: createClient(Tickets, transport),
     build: createClient(Build, transport),

@@ -3,13 +3,12 @@ import { constants, createZstdCompress, zstdCompress } from "node:zlib";
 import { type Bytes, packed, through } from "../../lib/bytes.ts";
 import { stretches } from "../../lib/stretches.ts";
 import { rawFrame, rawFramePieces } from "../../lib/zstd-frames.ts";
+import { PIECE, pieces } from "./pieces.ts";
 
 /** NARs up to this size are compressed whole: a compressor for each would cost more than it saves. */
 export const WHOLE = 256 * 1024;
 /** NARs below this size are not compressed: that saves less than a block of the disk, and costs more than all else that is done with them. */
 export const TINY = 4 * 1024;
-/** Most bytes of one piece of a file: with what is around it in a message it just fits the power of two that the encoder of messages takes for it. */
-export const PIECE = 127 * 1024;
 /** Bytes that a compressor gets at once: each time costs a way to another thread and back, and with less that is a fifth of all its CPU time. */
 const FEED = 256 * 1024;
 /** The fastest: a fill is what the first client waits for. */
@@ -26,10 +25,10 @@ export async function compressedWhole(nar: Bytes): Promise<Uint8Array> {
   return frame.length < bytes.length * 0.9 ? frame : rawFrame(bytes);
 }
 
-/** A NAR as zstd frames, piece by piece: stretches that do not shrink are frames of raw blocks. */
+/** A NAR as zstd frames, piece by piece: stretches that do not shrink are frames of raw blocks, in memory that may be given back to {@link pieces}. */
 export async function* compressed(nar: Bytes): AsyncGenerator<Uint8Array> {
   for await (const { shrinks, bytes } of stretches(nar)) {
-    yield* shrinks ? through(packed(bytes, FEED, FEED), compressor()) : rawFramePieces(bytes, PIECE);
+    yield* shrinks ? through(packed(bytes, FEED, FEED), compressor()) : rawFramePieces(bytes, () => pieces.take());
   }
 }
 

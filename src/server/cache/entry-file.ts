@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { errorCode } from "../../lib/system-error.ts";
 import type { Entry } from "./entries.ts";
+import { type Lent, readPiece } from "./pieces.ts";
 import { type FileSource, stamp } from "./source.ts";
 
 const STEP = 1024 * 1024;
@@ -71,15 +72,13 @@ class EntryFile implements FileSource {
     this.#options = options;
   }
 
-  async read(position: number, most: number): Promise<Uint8Array> {
+  async read(position: number, most: number): Promise<Lent> {
     const length = Math.max(0, Math.min(most, this.whole.fileSize - position));
-    const buffer = new Uint8Array(length);
-    if (length === 0) return buffer;
-    const reading = this.#handle.read(buffer, 0, length, position);
+    const reading = readPiece(this.#handle, position, length);
     this.#reading = reading;
-    const { bytesRead } = await reading;
-    if (bytesRead < length) this.damaged();
-    return buffer.subarray(0, bytesRead);
+    const lent = await reading;
+    if (lent.bytes.length < length) this.damaged();
+    return lent;
   }
 
   damaged(): void {

@@ -7,10 +7,11 @@ import { MAX_BATCH, malformed } from "../path-infos.ts";
 import type { Stores } from "../stores.ts";
 import { Ahead } from "./ahead.ts";
 import type { Closures } from "./closures.ts";
-import { compressed, compressedWhole, PIECE, WHOLE } from "./compress.ts";
-import { beginPart, fileParts, type Part, type Wanted, wantedFromWire } from "./file-parts.ts";
+import { compressed, compressedWhole, WHOLE } from "./compress.ts";
+import { beginPart, fileParts, type Part, type Sendable, type Wanted, wantedFromWire } from "./file-parts.ts";
 import { narOf } from "./nar-of.ts";
 import type { OutputCache } from "./output-cache.ts";
+import { PIECE, pieces } from "./pieces.ts";
 import { NoRoom } from "./source.ts";
 
 type Response = MessageInitShape<typeof CacheFetchResponseSchema>;
@@ -70,20 +71,24 @@ export async function* fetchPaths(
   }
 }
 
-async function* partsOfAll(call: Call, wanted: readonly Wanted[], infos: readonly PathInfo[]): AsyncGenerator<Part> {
+async function* partsOfAll(
+  call: Call,
+  wanted: readonly Wanted[],
+  infos: readonly PathInfo[],
+): AsyncGenerator<Sendable> {
   const ahead = new Ahead(call.cache, infos);
   for (const [index, item] of wanted.entries()) {
     const info = infos[index];
     if (info === undefined) continue;
     await ahead.of(index);
-    for await (const part of partsOf(call, item, info)) {
-      count(call.served, part);
-      yield part;
+    for await (const sendable of partsOf(call, item, info)) {
+      count(call.served, sendable.part);
+      yield sendable;
     }
   }
 }
 
-async function* partsOf(call: Call, wanted: Wanted, info: PathInfo): AsyncGenerator<Part> {
+async function* partsOf(call: Call, wanted: Wanted, info: PathInfo): AsyncGenerator<Sendable> {
   const { cache, served, signal } = call;
   const source = await cache.open(info);
   if (source === undefined) return yield* straight(call, info);
@@ -101,15 +106,16 @@ async function* partsOf(call: Call, wanted: Wanted, info: PathInfo): AsyncGenera
 }
 
 /** From the store to the client, past the cache. */
-async function* straight({ downloads, owner, served, signal }: Call, info: PathInfo): AsyncGenerator<Part> {
-  yield beginPart(info.path);
+async function* straight({ downloads, owner, served, signal }: Call, info: PathInfo): AsyncGenerator<Sendable> {
+  yield { part: beginPart(info.path) };
   const compress = info.narSize <= WHOLE ? compressedPiece : compressed;
   for await (const bytes of downloads.each(signal, store => compress(narOf(store, info)), owner)) {
     for (let at = 0; at < bytes.length; at += PIECE) {
-      yield { part: { case: "data", value: new Uint8Array(bytes.subarray(at, at + PIECE)) } };
+      const sent = at + PIECE < bytes.length ? {} : { sent: () => pieces.give(bytes) };
+      yield { part: { part: { case: "data", value: bytes.subarray(at, at + PIECE) } }, ...sent };
     }
   }
-  yield { part: { case: "end", value: {} } };
+  yield { part: { part: { case: "end", value: {} } } };
   served.direct += 1;
 }
 
@@ -118,31 +124,31 @@ async function* compressedPiece(nar: AsyncIterable<Uint8Array>): AsyncGenerator<
 }
 
 /** Parts in full messages. What there is goes earlier where the next part takes its time; an empty message says that the builder lives. */
-async function* packed(parts: AsyncGenerator<Part>, keepAlive: number): AsyncGenerator<Response> {
-  let message: Part[] = [];
+async function* packed(parts: AsyncGenerator<Sendable>, keepAlive: number): AsyncGenerator<Response> {
+  let message: Sendable[] = [];
   let bytes = 0;
+  async function* full() {
+    yield { parts: message.map(({ part }) => part) };
+    for (const { sent } of message) sent?.();
+    message = [];
+    bytes = 0;
+  }
   let next = parts.next();
   try {
     for (;;) {
       if (!(await settlesWithin(next, message.length > 0 ? LINGER : keepAlive))) {
-        yield { parts: message };
-        message = [];
-        bytes = 0;
+        yield* full();
         continue;
       }
-      const { done, value: part } = await next;
+      const { done, value } = await next;
       if (done) break;
-      const length = lengthOf(part);
-      if (message.length > 0 && (bytes + length > MESSAGE || message.length >= MAX_PARTS)) {
-        yield { parts: message };
-        message = [];
-        bytes = 0;
-      }
-      message.push(part);
+      const length = lengthOf(value.part);
+      if (message.length > 0 && (bytes + length > MESSAGE || message.length >= MAX_PARTS)) yield* full();
+      message.push(value);
       bytes += length;
       next = parts.next();
     }
-    if (message.length > 0) yield { parts: message };
+    if (message.length > 0) yield* full();
   } finally {
     await parts.return(undefined);
   }

@@ -6,11 +6,17 @@ import { TAIL } from "../../lib/protocol.ts";
 import { type Sha256, sha256FromBytes, sha256ToBytes } from "../../nix/hash.ts";
 import type { StorePath } from "../../nix/store-path.ts";
 import { malformed, storePathFromWire } from "../path-infos.ts";
-import { PIECE } from "./compress.ts";
+import { PIECE } from "./pieces.ts";
 import type { FileSource } from "./source.ts";
 
 /** A piece of an answer. */
 export type Part = MessageInitShape<typeof CacheFetchPartSchema>;
+
+/** A piece, and who is to hear that it was sent: its memory may hold others then. */
+export interface Sendable {
+  readonly part: Part;
+  readonly sent?: () => void;
+}
 
 /** A path that is asked for, and what of its file is there already. */
 export interface Wanted {
@@ -31,21 +37,21 @@ export function wantedFromWire({ path, offset, tailHash }: CacheFetchItem): Want
 }
 
 /** The pieces of a file from where the client has it. Throws a refusal for an offset past the end. */
-export async function* fileParts(source: FileSource, wanted: Wanted, signal: AbortSignal): AsyncGenerator<Part> {
+export async function* fileParts(source: FileSource, wanted: Wanted, signal: AbortSignal): AsyncGenerator<Sendable> {
   const { start, hash } = await startOf(source, wanted, signal);
-  yield beginPart(wanted.path, source, start);
+  yield { part: beginPart(wanted.path, source, start) };
   for (let at = start; ; ) {
-    const bytes = await source.read(at, PIECE, signal);
+    const { bytes, done } = await source.read(at, PIECE, signal);
     // A fill was hashed when it was made.
     if (source.how === "hit") hash.update(bytes);
     at += bytes.length;
     // The last bytes are withheld from a client if something is wrong with any of them.
     if (source.whole !== undefined && at >= source.whole.fileSize) check(source, hash, wanted.path);
     else if (bytes.length === 0) throw damaged(source, wanted.path);
-    if (bytes.length > 0) yield { part: { case: "data", value: bytes } };
+    if (bytes.length > 0) yield { part: { part: { case: "data", value: bytes } }, sent: done };
     if (source.whole !== undefined && at >= source.whole.fileSize) break;
   }
-  yield { part: { case: "end", value: {} } };
+  yield { part: { part: { case: "end", value: {} } } };
 }
 
 /** The piece with which a path begins. Without a source it comes straight from the store. */
@@ -81,10 +87,11 @@ async function hashOf(
 ): Promise<Hash> {
   const hash = createHash("sha256");
   for (let at = from; at < to; ) {
-    const bytes = await source.read(at, Math.min(PIECE, to - at), signal);
+    const { bytes, done } = await source.read(at, Math.min(PIECE, to - at), signal);
     if (bytes.length === 0) throw malformed("an offset is past the end of the file", path);
     hash.update(bytes);
     at += bytes.length;
+    done();
   }
   return hash;
 }

@@ -4,6 +4,8 @@ import type { Sha256 } from "../../nix/hash.ts";
 import type { PathInfo } from "../../nix/path-info.ts";
 import { Notice } from "../notice.ts";
 import { compressed, compressedWhole, WHOLE } from "./compress.ts";
+import { type Lent, pieces, readPiece } from "./pieces.ts";
+import { Recent } from "./recent.ts";
 import { type FileSource, NoRoom, type WholeFile } from "./source.ts";
 
 /** What a fill asks of its cache. */
@@ -13,9 +15,6 @@ export interface FillRoom {
   grow(before: number, bytes: number): Promise<void>;
 }
 
-/** Bytes written last that a fill holds: who follows closely needs no file. */
-const RECENT = 1024 * 1024;
-
 /** One path on its way into the cache: compressed into a file while any number of readers follow. A small one never is a file before it is whole. */
 export class Fill {
   /** As it was vouched for. */
@@ -24,8 +23,8 @@ export class Fill {
   readonly #grown = new Notice();
   #file: { readonly name: string; readonly handle: FileHandle } | undefined;
   #bytes: Uint8Array | undefined;
-  /** The end of the file, piece by piece. */
-  #recent: { readonly at: number; readonly piece: Uint8Array }[] = [];
+  /** The end of the file: who follows closely needs no disk. */
+  readonly #recent = new Recent(pieces);
   #size = 0;
   #whole: WholeFile | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -103,14 +102,9 @@ export class Fill {
     } catch (cause) {
       throw new NoRoom("the cache cannot write a file", { cause });
     }
-    this.#remember(piece);
+    this.#recent.add(this.#size, piece);
     this.#size += piece.length;
     this.#grown.ring();
-  }
-
-  #remember(piece: Uint8Array): void {
-    this.#recent.push({ at: this.#size, piece });
-    while (this.#size + piece.length - (this.#recent[0]?.at ?? this.#size) > RECENT) this.#recent.shift();
   }
 
   /** Whoever follows hears of it. */
@@ -138,22 +132,20 @@ export class Fill {
     };
   }
 
-  async #read(position: number, most: number, signal: AbortSignal): Promise<Uint8Array> {
+  async #read(position: number, most: number, signal: AbortSignal): Promise<Lent> {
     while (this.#size <= position && this.#whole === undefined) {
       if (this.#failure !== undefined) throw this.#failure.error;
       await this.#grown.wait(undefined, signal);
     }
     const length = Math.max(0, Math.min(most, this.#size - position));
-    if (this.#bytes !== undefined) return this.#bytes.subarray(position, position + length);
-    const recent = this.#recent.findLast(({ at }) => at <= position);
-    if (recent !== undefined && length > 0)
-      return recent.piece.subarray(position - recent.at, position - recent.at + length);
-    const buffer = new Uint8Array(length);
-    const { bytesRead } = (length > 0 && (await this.#file?.handle.read(buffer, 0, length, position))) || {
-      bytesRead: 0,
-    };
-    if (bytesRead < length) throw new Error("a file in the cache became shorter while it was read");
-    return buffer;
+    if (this.#file === undefined || length === 0) {
+      return { bytes: this.#bytes?.subarray(position, position + length) ?? new Uint8Array(), done: () => undefined };
+    }
+    const recent = this.#recent.lend(position, length);
+    if (recent !== undefined) return recent;
+    const read = await readPiece(this.#file.handle, position, length);
+    if (read.bytes.length < length) throw new Error("a file in the cache became shorter while it was read");
+    return read;
   }
 
   /** The fill has become an entry, or has failed: once nobody follows any more its file is closed. */
@@ -163,8 +155,10 @@ export class Fill {
 
   #leave(): void {
     this.#users -= 1;
+    if (this.#users > 0) return;
     // What it holds is on disk by then, or not wanted.
-    if (this.#users === 0) void this.#file?.handle.close().catch(() => undefined);
+    void this.#file?.handle.close().catch(() => undefined);
+    this.#recent.forget();
   }
 
   /** Removes what a fill that failed has left. */

@@ -1,4 +1,5 @@
 import type { Sha256 } from "../../nix/hash.ts";
+import type { Lent } from "./pieces.ts";
 
 /** A cached file as a whole. */
 export interface WholeFile {
@@ -13,7 +14,7 @@ export interface FileSource {
   /** Known once the file is whole. */
   readonly whole: WholeFile | undefined;
   /** At most so many bytes from a position, none at the end. Waits while the file grows. Throws {@link NoRoom} if it will never be whole. */
-  read(position: number, most: number, signal: AbortSignal): Promise<Uint8Array>;
+  read(position: number, most: number, signal: AbortSignal): Promise<Lent>;
   /** Its bytes do not have its hash: it is not to be served again. */
   damaged(): void;
   /** Ends the use. `whole`: it was read to its end, and nothing was wrong with it. May be repeated. */

@@ -40,4 +40,4 @@ export async function entriesOf({ folder }: World, count: number): Promise<strin
 }
 
 /** A text that needs a file of its own while it is compressed. */
-export const large = () => randomBytes(700_000).toString("hex");
+export const large = (times = 1) => randomBytes(times * 700_000).toString("hex");

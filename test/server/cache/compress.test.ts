@@ -5,7 +5,8 @@ import { zstdDecompressSync } from "node:zlib";
 import { unframed } from "../../../src/client/transfer/unframe.ts";
 import { STRETCH } from "../../../src/lib/stretches.ts";
 import { FrameReader } from "../../../src/lib/zstd-frames.ts";
-import { compressed, compressedWhole, PIECE, TINY } from "../../../src/server/cache/compress.ts";
+import { compressed, compressedWhole, TINY } from "../../../src/server/cache/compress.ts";
+import { PIECE } from "../../../src/server/cache/pieces.ts";
 
 async function* chunks(bytes: Uint8Array) {
   for (let at = 0; at < bytes.length; at += 60_000) yield bytes.subarray(at, at + 60_000);

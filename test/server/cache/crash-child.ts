@@ -31,7 +31,7 @@ for (let n = Number(from); ; n += 4) {
       if (source === undefined) throw new Error("the cache takes nothing");
       const never = new AbortController().signal;
       for (let at = 0; ; ) {
-        const bytes = await source.read(at, 100_000, never);
+        const { bytes } = await source.read(at, 100_000, never);
         if (bytes.length === 0) break;
         at += bytes.length;
       }

@@ -83,7 +83,9 @@ test("what does not belong into the cache, and what a crash left, is swept at th
 });
 
 test("a cached file that somebody reads is not removed to make room", async t => {
-  const made = await built(t, [large(), large(), large()], { limits: { maxCacheBytes: 1_000_000 } });
+  // More than what is on its way to a client that does not read.
+  const [one, two, three] = [large(3), large(3), large(3)];
+  const made = await built(t, [one, two, three], { limits: { maxCacheBytes: 3_000_000 } });
   const { builder, guest, buildId, outs } = made;
   await fetched(guest, buildId, outs.slice(0, 1));
   const names = await entriesOf(builder, 1);
