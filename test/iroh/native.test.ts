@@ -60,6 +60,37 @@ test("a peer makes this end hold 12 MiB of one stream that nobody reads, and 64 
   assert.ok(held > 64 * MiB && held < 67 * MiB, `${held}`);
 });
 
+test("what waits here for a peer that reads nothing yet arrives, also after the end was said", { skip }, async () => {
+  await using both = await pair(make);
+  const { near, far } = await streams(both);
+  let taken = 0;
+  while (taken < 12 * MiB + 3 * write) {
+    await near.write(new Uint8Array(write).fill(taken / write));
+    taken += write;
+  }
+  const finished = near.finish();
+  const arrived = await readAll(far);
+  await finished;
+  assert.equal(arrived.length, taken);
+  assert.ok(arrived.every((byte, at) => byte === Math.floor(at / write) % 256));
+});
+
+test("bytes that were taken ahead of a read come before the reset that followed them, and it is not lost", {
+  skip,
+}, async () => {
+  await using both = await pair(make);
+  const { near, far } = await streams(both);
+  await far.write(new Uint8Array(100));
+  await near.read();
+  const before = both.near.statistics().receivedBytes;
+  await far.write(new Uint8Array(10 * write));
+  await until("the bytes are here", () => both.near.statistics().receivedBytes >= before + 10 * write);
+  far.reset(9);
+  assert.ok(await near.read());
+  await assert.rejects(readAll(near), streamErrorOf("reset", 9));
+  await assert.rejects(near.read(), streamErrorOf("reset", 9));
+});
+
 test("a stranger makes this end hold no more than a stranger may send", { skip }, async () => {
   await using both = await pair(make, { limits: { strangerBytes: 8 * MiB } });
   const stranger = flood(both.near, 4);
