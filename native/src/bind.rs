@@ -9,18 +9,19 @@ use napi_derive::napi;
 
 use crate::problem::Problem;
 
-/// Bytes of one stream that the peer may send before somebody reads them: what a link of 100 ms holds at 80 MB/s.
-const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes of one stream that the peer may send before somebody reads them: what a link of 100 ms holds at 120 MB/s.
+const STREAM_WINDOW: u32 = 12 * 1024 * 1024;
 /// The same for all streams of a connection together: all that a peer can make this end hold, however many streams it opens. Several
-/// streams that nobody reads must not hold up the others, so it is that of eight.
-const CONNECTION_WINDOW: u32 = 8 * STREAM_WINDOW;
+/// streams that nobody reads must not hold up the others, so it is that of more than five.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// Bytes of a connection that are written and not yet acknowledged.
 const SEND_WINDOW: u64 = 32 * 1024 * 1024;
 /// One-way streams of the peer at once: a connection has one for control.
 const ONE_WAY: u32 = 16;
 /// The side that opened a connection says so often that it lives. The other says so by its answers, and by itself only where that does not come.
-const KEEP_ALIVE: Duration = Duration::from_secs(2);
-const KEEP_ALIVE_OF_HOST: Duration = Duration::from_secs(3);
+/// One that is lost is sent again within a few round trips, so that several go out before the peer counts as vanished.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+const KEEP_ALIVE_OF_HOST: Duration = Duration::from_secs(4);
 /// A peer from which nothing was heard for so long has vanished.
 const IDLE_MS: u32 = 5000;
 

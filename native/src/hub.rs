@@ -5,6 +5,7 @@ use std::{
         Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -22,14 +23,27 @@ use tokio::{
 };
 
 use crate::{
+    call::Call,
     problem::Problem,
     value::{Batch, Done, Value},
 };
 
 /// Threads that live as long as the process: a worker thread of Node that ends takes none of them with it.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_multi_thread().thread_name("iroh").enable_all().build().expect("threads can be started")
+    Builder::new_multi_thread()
+        .worker_threads(threads())
+        .thread_name("iroh")
+        .enable_all()
+        .build()
+        .expect("threads can be started")
 });
+
+/// Half the cores, for Node needs some too. With fewer threads fewer wake each other, and one alone carries 500 MB/s.
+fn threads() -> usize {
+    available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, MOST_THREADS))
+}
+
+const MOST_THREADS: usize = 4;
 
 /// How long an ending thread waits for its endpoints to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -59,11 +73,15 @@ impl Shared {
     where
         F: Future<Output = std::result::Result<Value, Problem>> + Send + 'static,
     {
+        RUNTIME.spawn(self.begin(env, id).finish(call));
+    }
+
+    /// Begins a call that is answered without a task of its own. Only from the thread of Node.
+    pub fn begin(self: &Arc<Self>, env: &Env, id: u32) -> Call {
         if self.pending.fetch_add(1, Ordering::SeqCst) == 0 {
             self.hold(env, true);
         }
-        let guard = Call { shared: self.clone(), id, result: None };
-        RUNTIME.spawn(guard.finish(call));
+        Call::new(self.clone(), id)
     }
 
     /// The same for a call that may be given up.
@@ -96,7 +114,8 @@ impl Shared {
         lock(&self.endpoints).remove(&number);
     }
 
-    fn push(&self, done: Done) {
+    /// What a call came to, or news.
+    pub fn push(&self, done: Done) {
         if self.over.load(Ordering::SeqCst) {
             return;
         }
@@ -157,29 +176,6 @@ impl Shared {
         };
         // Late is as good as done: the peers hear nothing more and give up by themselves.
         RUNTIME.block_on(async { timeout(GOODBYE, all).await.unwrap_or(()) });
-    }
-}
-
-/// One call under way: it is answered also where its task is given up or panics.
-struct Call {
-    shared: Arc<Shared>,
-    id: u32,
-    result: Option<std::result::Result<Value, Problem>>,
-}
-
-impl Call {
-    async fn finish<F>(mut self, call: F)
-    where
-        F: Future<Output = std::result::Result<Value, Problem>>,
-    {
-        self.result = Some(call.await);
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        let result = self.result.take().unwrap_or_else(|| Err(Problem::of("cancelled")));
-        self.shared.push(Done { id: self.id, result, call: true });
     }
 }
 

@@ -5,11 +5,15 @@
 
 mod accept;
 mod bind;
+mod call;
 mod connection;
 mod endpoint;
 mod guest;
+mod half;
 mod hub;
 mod problem;
+mod receiving;
+mod sending;
 mod stream;
 mod value;
 
@@ -17,7 +21,7 @@ use napi_derive::napi;
 
 /// Changes whenever what JavaScript and this library say to each other does; the loader takes no other.
 #[napi]
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;
 
 /// The version of the `iroh` crate in here.
 #[napi]

@@ -10,6 +10,7 @@ use crate::value::End;
 
 /// Why a call failed: words that programs compare, never the peer's.
 #[napi(object)]
+#[derive(Clone)]
 pub struct Problem {
     pub kind: String,
     /// The peer's code of a reset or a stop, the system's of a failed bind, else 0.

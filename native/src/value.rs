@@ -29,13 +29,16 @@ pub struct Path {
 /// What a call can come to.
 pub enum Value {
     Nothing,
-    Bytes(Vec<Bytes>),
+    Bytes(Pieces),
     Stream(Stream),
     Connection(Connection),
     Endpoint(Endpoint),
     End(End),
     Path(Path),
 }
+
+/// Bytes as they came.
+pub struct Pieces(pub Vec<Bytes>);
 
 /// A call that has come to something, or news.
 pub struct Done {
@@ -52,7 +55,7 @@ impl ToNapiValue for Value {
         unsafe {
             match value {
                 Self::Nothing => <()>::to_napi_value(env, ()),
-                Self::Bytes(pieces) => buffer(env, &pieces),
+                Self::Bytes(it) => Pieces::to_napi_value(env, it),
                 Self::Stream(it) => Stream::to_napi_value(env, it),
                 Self::Connection(it) => Connection::to_napi_value(env, it),
                 Self::Endpoint(it) => Endpoint::to_napi_value(env, it),
@@ -83,6 +86,12 @@ impl ToNapiValue for Batch {
             }
         }
         Ok(array)
+    }
+}
+
+impl ToNapiValue for Pieces {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(pieces): Self) -> Result<sys::napi_value> {
+        buffer(env, &pieces)
     }
 }
 

@@ -11,7 +11,7 @@ export interface EndpointLimits {
   /**
    * Bidirectional streams that the peer of one session may have open; one more waits at the peer. 100 or more, default 100. While nobody
    * reads them, each holds 1.25 MB at most with @number0/iroh, which has no other bound that holds for a session's first streams; with
-   * the native addon 8 MiB, and all of a session together 64 MiB.
+   * the native addon 12 MiB, and all of a session together 64 MiB.
    */
   readonly streams: number;
   /** Bytes that a peer may send in all before `Session.admit`; one more ends the session. Default: no limit. */

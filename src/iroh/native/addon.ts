@@ -3,7 +3,7 @@ import type { SessionEnd } from "../../lib/stream.ts";
 import type { SessionPath } from "../interface.ts";
 
 /** What this code and the addon say to each other; the addon has the same number where it fits. */
-export const addonAbi = 2;
+export const addonAbi = 3;
 
 /** What a call came to, call after call: its number, whether it went well, and value or {@link AddonProblem}. */
 export type AddonNews = readonly unknown[];
@@ -64,9 +64,10 @@ export interface AddonConnection {
 
 /** A stream, or one half of it. */
 export interface AddonStream {
-  read(call: number): void;
+  /** Bytes that are there: then nothing comes back. */
+  read(call: number): Uint8Array | null;
   stop(code: number): void;
-  /** True where all bytes were taken at once: then nothing comes back. */
+  /** Takes all bytes. True where more may be written at once: then nothing comes back. */
   write(call: number, bytes: Uint8Array): boolean;
   finish(): boolean;
   delivered(call: number): void;

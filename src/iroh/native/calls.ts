@@ -33,16 +33,17 @@ export class Calls {
   }
 
   /**
-   * Starts a call with a fresh number. What it comes to is what the addon's own words for that call say; one whose start answers true is
-   * done with that.
+   * Starts a call with a fresh number. What it comes to is what the addon's own words for that call say; one whose start answers true, or
+   * with what it comes to, is done with that.
    */
   call<T>(start: (call: number) => unknown): Promise<T> {
     const number = this.#number();
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(number, { resolve: value => resolve(value as T), reject });
-      if (start(number) !== true) return;
+      const now = start(number) ?? false;
+      if (now === false) return;
       this.#waiting.delete(number);
-      resolve(undefined as T);
+      resolve((now === true ? undefined : now) as T);
     });
   }
 

@@ -37,7 +37,7 @@ export function ending(name: string, make: MakeEndpoint): void {
   test(`${name}: a close does not wait for ever for a peer that reads nothing`, async () => {
     await using both = await pair(make);
     const { near } = await streams(both);
-    const writing = near.write(pattern(10 * 1024 * 1024)).catch((error: unknown) => error);
+    const writing = near.write(pattern(14 * 1024 * 1024)).catch((error: unknown) => error);
     void near.finish().catch((error: unknown) => error);
     await both.near.close();
     streamErrorOf("closed")(await writing);

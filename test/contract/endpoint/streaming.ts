@@ -83,7 +83,7 @@ export function streaming(name: string, make: MakeEndpoint): void {
     await using both = await pair(make);
     const { near, far } = await streams(both);
     // More than any binding lets a peer send ahead.
-    const sent = pattern(10 * 1024 * 1024);
+    const sent = pattern(14 * 1024 * 1024);
     let written = false;
     const writing = near
       .write(sent)
