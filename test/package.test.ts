@@ -94,6 +94,16 @@ test("a command loads neither the builder nor its database unless it is the buil
   assert.ok((await loadedBy("serve", "--bind", "nowhere")).sources.includes("src/server/serve.ts"));
 });
 
+test("the command does not load Node's own fetch", async () => {
+  const hooks = join(app, "fetch.mjs");
+  writeFileSync(
+    hooks,
+    'process.on("exit", () => console.log(process.moduleLoadList.filter(it => /undici/.test(it)).length));\n',
+  );
+  const { stdout } = await node("--import", hooks, "node_modules/drv-thru/dist/bin.js", "--version");
+  assert.match(stdout, /\n0\n$/);
+});
+
 test("somebody with an older Node is told so, and how to get a newer one", async t => {
   const old = await olderNode();
   if (old === undefined) return t.skip("there is no Node older than 24 here");

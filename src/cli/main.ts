@@ -1,5 +1,6 @@
 import { Cli, type Command, type CommandClass } from "clipanion";
 import { Failure } from "../lib/failure.ts";
+import { VERSION } from "../lib/protocol.ts";
 import { whyOf } from "../lib/system-error.ts";
 import { commands } from "./commands/index.ts";
 import { ExitCode } from "./exit.ts";
@@ -8,7 +9,6 @@ import { commandHelp, overview, usageOf } from "./help.ts";
 import { heightOf, type Io, widthOf } from "./io.ts";
 import { refuseRepeated } from "./repeated.ts";
 import { reportError } from "./report.ts";
-import { version } from "./version.ts";
 
 type Class = CommandClass<Io>;
 
@@ -16,7 +16,7 @@ type Class = CommandClass<Io>;
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   if (words.length === 0 && argv.length === 0) {
-    io.stderr.write(overview(cliOf(commands).definitions(), version()));
+    io.stderr.write(overview(cliOf(commands).definitions(), VERSION));
     return ExitCode.usage;
   }
   try {
@@ -35,7 +35,7 @@ function cliOf(classes: readonly Class[]): Cli<Io> {
 
 /** The program's version, and below it what carries its bytes. */
 async function showVersion(io: Io): Promise<number> {
-  io.stdout.write(`drv-thru ${version()}\n`);
+  io.stdout.write(`drv-thru ${VERSION}\n`);
   const { irohInUse } = await import("../client/index.ts");
   const { text, passedOver } = irohInUse();
   io.stdout.write(`${text}\n`);
@@ -166,7 +166,7 @@ function help(words: readonly string[], io: Io): number {
   const cli = cliOf(commands);
   const asked = (words[0] === "help" ? words.slice(1) : words).filter(word => !word.startsWith("-"));
   if (asked.length === 0) {
-    io.stdout.write(overview(cli.definitions(), version()));
+    io.stdout.write(overview(cli.definitions(), VERSION));
     return ExitCode.done;
   }
   const found = findCommand(asked);
@@ -177,7 +177,7 @@ function help(words: readonly string[], io: Io): number {
   }
   const below = cli.definitions().filter(d => d.path.startsWith(`drv-thru ${asked[0]} `));
   if (below.length === 0) throw unknownCommand(asked);
-  io.stdout.write(overview(below, version()));
+  io.stdout.write(overview(below, VERSION));
   return ExitCode.done;
 }
 
