@@ -63,7 +63,7 @@ test("headers are made of all that Node's own are made of", () => {
     ["set-cookie", "y"],
   ];
   const made = new Headers(pairs);
-  for (const init of [pairs, made, new PlainHeaders(made), { b: "1", a: "2" }, new Map([["q", "1"]]), undefined]) {
+  for (const init of [pairs, made, new PlainHeaders(made), { b: "1", a: "2" }, undefined]) {
     assert.deepEqual(all(new PlainHeaders(init)), all(new Headers(init)));
   }
   for (const bad of [[["a"]], [["a", "b", "c"]], [["a b", "c"]], { "a b": "c" }]) {
