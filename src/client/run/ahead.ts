@@ -1,9 +1,9 @@
 import type { Store } from "../../nix/store.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Destination } from "../connection/destination.ts";
 import type { Identity } from "../connection/identity.ts";
 import type { BuildRequest } from "../request.ts";
 import type { TrustSettings } from "../trust.ts";
+import type { Sought } from "./destination.ts";
 import type { JobAhead, Surroundings } from "./job.ts";
 
 /** What a connection ahead is made with. */
@@ -11,7 +11,7 @@ export interface AheadParts {
   readonly request: BuildRequest;
   readonly around: Surroundings;
   readonly signal: AbortSignal;
-  readonly destination: Destination;
+  readonly destination: Sought;
   /** Whether the daemon trusts this user, once it has said so: then nobody asks for Nix's settings. */
   readonly trust: () => Store["trust"] | undefined;
 }
@@ -39,10 +39,13 @@ export class ConnectionAhead implements JobAhead {
     const trust = this.#parts.trust();
     // Another process of Nix, which takes as long as a small evaluation. Whoever needs the answer hears what is wrong with it.
     if (trust !== undefined && trust !== "trusted") this.settings().catch(() => undefined);
-    const { openConnection } = await import("../connection/connection.ts");
-    const identity = await this.identity();
+    const [{ openConnection }, identity, peer] = await Promise.all([
+      import("../connection/connection.ts"),
+      this.identity(),
+      destination(),
+    ]);
     either.throwIfAborted();
-    this.#connection = openConnection(around.dial, destination, identity, { signal: either });
+    this.#connection = openConnection(around.dial, peer, identity, { signal: either });
     await this.#connection;
   }
 
