@@ -3,7 +3,6 @@ import { whyOf } from "../lib/system-error.ts";
 import { readBuildWords } from "./commands/build-words.ts";
 import { runBuild } from "./commands/run-build.ts";
 import { ExitCode } from "./exit.ts";
-import { spaceFullCollections } from "./full-collections.ts";
 import { heightOf, type Io, widthOf } from "./io.ts";
 import { reportError } from "./report.ts";
 
@@ -21,7 +20,6 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
 /** The program: runs the process's own arguments and leaves with the exit code. */
 export async function main(): Promise<void> {
-  spaceFullCollections();
   const abort = new AbortController();
   const leave = new AbortController();
   const hurry = { signal: leave.signal, patience: 0 };
