@@ -40,7 +40,7 @@ export class ConnectionAhead implements JobAhead {
     // Another process of Nix, which takes as long as a small evaluation. Whoever needs the answer hears what is wrong with it.
     if (trust !== undefined && trust !== "trusted") this.settings().catch(() => undefined);
     const [{ openConnection }, identity, peer] = await Promise.all([
-      import("../connection/connection.ts"),
+      import("./with-builder.ts"),
       this.identity(),
       destination(),
     ]);
@@ -53,14 +53,16 @@ export class ConnectionAhead implements JobAhead {
   settings(): Promise<TrustSettings> {
     const { around, signal } = this.#parts;
     const either = AbortSignal.any([signal, this.#dropped.signal]);
-    this.#settings ??= import("../trust.ts").then(({ readTrustSettings }) => readTrustSettings(around.runNix, either));
+    this.#settings ??= import("./with-builder.ts").then(({ readTrustSettings }) =>
+      readTrustSettings(around.runNix, either),
+    );
     return this.#settings;
   }
 
   /** Who connects. */
   identity(): Promise<Identity> {
     const { request, around } = this.#parts;
-    this.#identity ??= import("../connection/identity.ts").then(({ loadIdentity }) =>
+    this.#identity ??= import("./with-builder.ts").then(({ loadIdentity }) =>
       loadIdentity(request.clientKeyFile, around.env),
     );
     return this.#identity;

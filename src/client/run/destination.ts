@@ -8,7 +8,7 @@ export type Sought = () => Promise<Destination>;
 
 /** Sees at once that there is such a builder, or that a ticket's text arrived whole. What the ticket says is read where it is needed. Throws a `Failure`. */
 export async function seekDestination(target: BuildTarget, env: Environment): Promise<Sought> {
-  const seek = async () => (await import("../connection/destination.ts")).findDestination(target, env);
+  const seek = async () => (await import("./with-builder.ts")).findDestination(target, env);
   if (!("ticket" in target)) {
     const found = await seek();
     return async () => found;

@@ -62,7 +62,7 @@ async function liveIn(store: Store, life: Life): Promise<BuildReport> {
   emit({ kind: "evaluated", derivations: goal.requested, upToDate, milliseconds });
   const report = upToDate
     ? ledger.report({ ...NOTHING, installable: describeInstallables(request), derivations: goal.requested })
-    : await (await import("./remote.ts")).buildRemotely(store, goal, life);
+    : await (await import("./with-builder.ts")).buildRemotely(store, goal, life);
   await root(store, links, emit);
   emit({ kind: "summary", report });
   return report;
