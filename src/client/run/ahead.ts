@@ -2,7 +2,7 @@ import type { Store } from "../../nix/store.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Identity } from "../connection/identity.ts";
 import type { BuildRequest } from "../request.ts";
-import type { TrustSettings } from "../trust.ts";
+import type { readTrustSettings as ReadTrustSettings, TrustSettings } from "../trust.ts";
 import type { Sought } from "./destination.ts";
 import type { JobAhead, Surroundings } from "./job.ts";
 
@@ -36,9 +36,7 @@ export class ConnectionAhead implements JobAhead {
     const { around, destination, signal } = this.#parts;
     const either = AbortSignal.any([signal, this.#scope.signal]);
     await around.notQuick(either);
-    const trust = this.#parts.trust();
-    // Another process of Nix, which takes as long as a small evaluation. Whoever needs the answer hears what is wrong with it.
-    if (trust !== undefined && trust !== "trusted") this.settings().catch(() => undefined);
+    await this.askSettings();
     const [{ openConnection }, identity, peer] = await Promise.all([
       import("./with-builder.ts"),
       this.identity(),
@@ -49,13 +47,23 @@ export class ConnectionAhead implements JobAhead {
     await this.#connection;
   }
 
+  /** Has Nix begin to say its settings, where they will decide: another process of it, which works while the rest of the program is loaded. */
+  async askSettings(): Promise<void> {
+    const trust = this.#parts.trust();
+    if (trust === undefined || trust === "trusted") return;
+    const { readTrustSettings } = await import("../trust.ts");
+    // Whoever needs the answer hears what is wrong with it.
+    this.#read(readTrustSettings).catch(() => undefined);
+  }
+
   /** The settings of Nix that decide about imports. */
-  settings(): Promise<TrustSettings> {
+  async settings(): Promise<TrustSettings> {
+    return await this.#read((await import("../trust.ts")).readTrustSettings);
+  }
+
+  #read(readTrustSettings: typeof ReadTrustSettings): Promise<TrustSettings> {
     const { around, signal } = this.#parts;
-    const either = AbortSignal.any([signal, this.#dropped.signal]);
-    this.#settings ??= import("./with-builder.ts").then(({ readTrustSettings }) =>
-      readTrustSettings(around.runNix, either),
-    );
+    this.#settings ??= readTrustSettings(around.runNix, AbortSignal.any([signal, this.#dropped.signal]));
     return this.#settings;
   }
 

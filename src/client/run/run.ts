@@ -51,7 +51,7 @@ function checkFetches(count: number | undefined): void {
 }
 
 async function liveIn(store: Store, life: Life): Promise<BuildReport> {
-  const { request, around, emit, signal, ledger } = life;
+  const { request, around, emit, signal, ahead, ledger } = life;
   const onWarning = (text: string) => emit({ kind: "warning", text });
   const goal = await ledger.time("evaluate", () => findGoal(store, request, { run: around.runNix, onWarning, signal }));
   const cwd = request.cwd ?? process.cwd();
@@ -60,6 +60,7 @@ async function liveIn(store: Store, life: Life): Promise<BuildReport> {
   const upToDate = goal.targets.length === 0;
   const milliseconds = ledger.report({ ...NOTHING, installable: "", derivations: [] }).evaluateMilliseconds;
   emit({ kind: "evaluated", derivations: goal.requested, upToDate, milliseconds });
+  if (!upToDate) await ahead?.askSettings();
   const report = upToDate
     ? ledger.report({ ...NOTHING, installable: describeInstallables(request), derivations: goal.requested })
     : await (await import("./with-builder.ts")).buildRemotely(store, goal, life);

@@ -3,5 +3,4 @@ export { openConnection } from "../connection/connection.ts";
 export { findDestination } from "../connection/destination.ts";
 export { loadIdentity } from "../connection/identity.ts";
 export { dialIroh } from "../iroh.ts";
-export { readTrustSettings } from "../trust.ts";
 export { buildRemotely } from "./remote.ts";
