@@ -29,7 +29,7 @@ function cliOf(classes: readonly Class[]): Cli<Io> {
 /** The program's version, and below it what carries its bytes. */
 async function showVersion(io: Io): Promise<number> {
   io.stdout.write(`drv-thru ${VERSION}\n`);
-  const { irohInUse } = await import("../client/index.ts");
+  const { irohInUse } = await import("../client/iroh.ts");
   const { text, passedOver } = irohInUse();
   io.stdout.write(`${text}\n`);
   if (passedOver !== undefined) io.stderr.write(`the native addon is not used: ${passedOver}\n`);

@@ -4,6 +4,5 @@ export { loadBuilders } from "./builders/known.ts";
 export { addBuilder, removeBuilder, showBuilder } from "./builders/manage.ts";
 export { connect } from "./connect.ts";
 export { inspectTicketText } from "./inspect.ts";
-export { irohInUse } from "./iroh.ts";
 export { clientKey } from "./key.ts";
 export { isAddress, isRelayUrl } from "./target.ts";
