@@ -94,6 +94,22 @@ test("a command loads neither the builder nor its database unless it is the buil
   assert.ok((await loadedBy("serve", "--bind", "nowhere")).sources.includes("src/server/serve.ts"));
 });
 
+test("a build loads neither clipanion nor what a builder needs before Nix has evaluated", async () => {
+  const { sources } = await loadedBy("build", "--no-link", "nixpkgs#hello");
+  assert.ok(sources.includes("src/client/run/run.ts"), sources.join(" "));
+  for (const name of ["src/cli/command-line.ts", "src/client/run/with-builder.ts"]) assert.ok(!sources.includes(name));
+});
+
+test("the command does not load Node's own fetch", async () => {
+  const hooks = join(app, "fetch.mjs");
+  writeFileSync(
+    hooks,
+    'process.on("exit", () => console.log(process.moduleLoadList.filter(it => /undici/.test(it)).length));\n',
+  );
+  const { stdout } = await node("--import", hooks, "node_modules/drv-thru/dist/bin.js", "--version");
+  assert.match(stdout, /\n0\n$/);
+});
+
 test("somebody with an older Node is told so, and how to get a newer one", async t => {
   const old = await olderNode();
   if (old === undefined) return t.skip("there is no Node older than 24 here");

@@ -17,6 +17,7 @@ export async function showBuild(run: BuildRun, io: Io, options: BuildOutputOptio
   const log = new BuildLog(io.env);
   try {
     for await (const event of run) {
+      if (event.kind === "evaluated" && !event.upToDate) (await import("./memory.ts")).boundMemory();
       await log.take(event);
       await display.take(event);
     }

@@ -79,6 +79,7 @@ async function serverFrom(flags: TargetFlags): Promise<ServerTarget | undefined>
 }
 
 async function checkPlaces(relayUrls: readonly string[], addresses: readonly string[]): Promise<void> {
+  if (relayUrls.length + addresses.length === 0) return;
   const { isAddress, isRelayUrl } = await import("../client/index.ts");
   for (const url of relayUrls) {
     if (!isRelayUrl(url)) throw usage(`--relay-url ${quoted(url)} is not the URL of a relay`, "https://HOST[:PORT]");

@@ -4,7 +4,6 @@ export { loadBuilders } from "./builders/known.ts";
 export { addBuilder, removeBuilder, showBuilder } from "./builders/manage.ts";
 export { connect } from "./connect.ts";
 export { inspectTicketText } from "./inspect.ts";
-export { irohInUse } from "./iroh.ts";
 export { clientKey } from "./key.ts";
 export { isAddress, isRelayUrl } from "./target.ts";
 export { checkTicketOptions } from "./ticket-options.ts";

@@ -38,8 +38,11 @@ export async function* stretches(source: Bytes): AsyncGenerator<Stretch> {
   }
 }
 
-/** Whether bytes shrink by a tenth at least. */
+/** What has fewer bytes is sent in no more time than a compressor takes to be made, at both ends. */
+export const WORTH_A_CODEC = 4096;
+
+/** Whether bytes shrink by a tenth at least, and are enough for that to matter. */
 export function shrinks(bytes: Uint8Array): boolean {
-  if (bytes.length === 0) return false;
+  if (bytes.length < WORTH_A_CODEC) return false;
   return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }).length < bytes.length * 0.9;
 }

@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type TicketText, TicketTextSchema } from "../../gen/drvthru/v1/tickets_pb.js";
-import { decodeBase32, encodeBase32 } from "../lib/base32.ts";
 import { Failure } from "../lib/failure.ts";
 import { type EndpointId, idFromBytes, idToBytes, type TicketId } from "../lib/ids.ts";
+import { bad, COPY_AGAIN, readLine, writeLine } from "./line.ts";
 import { isAddress, isRelayUrl } from "./place.ts";
 import { idOfSecret } from "./proof.ts";
 
@@ -25,12 +24,7 @@ export interface ParsedTicket extends TicketContents {
   readonly id: TicketId;
 }
 
-const PREFIX = "drvthru";
 const VERSION = 1;
-const CHECKSUM_BYTES = 4;
-const COPY_AGAIN = "copy the whole line again, or ask the builder's owner for a new ticket";
-/** Longer than any ticket within the limits of its fields. */
-const MAX_CHARACTERS = 16_384;
 
 /** The one line of text that is handed out. */
 export function formatTicket(contents: TicketContents): string {
@@ -48,20 +42,12 @@ export function formatTicket(contents: TicketContents): string {
   const problem = contentProblem(message);
   if (problem !== undefined) throw new Error(`no ticket can say this: ${problem}`);
   const payload = toBinary(TicketTextSchema, message);
-  return PREFIX + encodeBase32(Buffer.concat([payload, checksum(payload)]));
+  return writeLine(payload);
 }
 
 /** Reads a ticket's text; white space around it and upper case do not matter. Throws a usage {@link Failure} that never repeats the text. */
 export function parseTicket(text: string): ParsedTicket {
-  const line = text.trim().toLowerCase();
-  if (line === "") throw bad("the ticket is empty");
-  if (line.length > MAX_CHARACTERS) throw bad(`this is not a ticket: it has more than ${MAX_CHARACTERS} characters`);
-  if (/^[0-9a-f]{4,64}$/.test(line)) {
-    throw bad("this is not a ticket: it may be the id of one", "on the builder: drv-thru ticket reveal ID");
-  }
-  if (!line.startsWith(PREFIX)) throw bad(`this is not a ticket: a ticket begins with ${PREFIX}`);
-  const payload = checkedPayload(line.slice(PREFIX.length));
-  const message = decode(payload);
+  const message = decode(readLine(text));
   if (message.version !== VERSION) {
     throw bad("this ticket was made by a newer version of drv-thru", "update drv-thru on this machine");
   }
@@ -70,24 +56,6 @@ export function parseTicket(text: string): ParsedTicket {
   if (problem !== undefined || endpointId === undefined) throw bad(`this ticket cannot be used: ${problem}`);
   const { relayUrls, addresses, secret, signingKey } = message;
   return { id: idOfSecret(secret), endpointId, relayUrls, addresses, secret, signingKey };
-}
-
-function checkedPayload(body: string): Uint8Array {
-  const bytes = decodeBase32(body);
-  if (bytes === undefined || bytes.length <= CHECKSUM_BYTES) throw bad("the ticket is damaged or incomplete");
-  const payload = bytes.subarray(0, -CHECKSUM_BYTES);
-  if (checksum(payload).equals(bytes.subarray(-CHECKSUM_BYTES))) return payload;
-  // The earlier program's texts begin with a zero byte; ours never do.
-  if (bytes[0] === 0) {
-    const message =
-      "this ticket was made by an earlier version of drv-thru, whose tickets do not work any more, or it is damaged";
-    throw bad(message, `ask the builder's owner for a new one, or ${COPY_AGAIN}`);
-  }
-  throw bad("the ticket is damaged or incomplete");
-}
-
-function checksum(payload: Uint8Array): Buffer {
-  return createHash("sha256").update("drv-thru/ticket/1\0").update(payload).digest().subarray(0, CHECKSUM_BYTES);
 }
 
 function decode(payload: Uint8Array): TicketText {
@@ -111,8 +79,4 @@ function contentProblem(ticket: TicketText): string | undefined {
 function isSigningKey(text: string): boolean {
   const match = /^[^:\s\p{Cc}]{1,128}:([A-Za-z0-9+/]{43}=)$/u.exec(text);
   return match !== null && Buffer.from(match[1] ?? "", "base64").length === 32;
-}
-
-function bad(message: string, fix = COPY_AGAIN): Failure {
-  return new Failure("usage", "this machine", message, { fix });
 }

@@ -19,7 +19,7 @@ test("how inputs travel is said with -v alone", () => {
     line: "from 0 B on inputs go up as they are: the link is faster than the compressor",
   });
   assert.deepEqual(said(true, "incompressible", 4 * 2 ** 20), {
-    line: "from 4.0 MiB on inputs go up as they are: they do not shrink",
+    line: "from 4.0 MiB on inputs go up as they are: to compress them would save nothing",
   });
 });
 

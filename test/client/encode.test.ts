@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { encode } from "../../src/client/transfer/encode.ts";
 import type { Encoding } from "../../src/client/transfer/encoding.ts";
-import { SAMPLE, STRETCH } from "../../src/lib/stretches.ts";
+import { SAMPLE, STRETCH, WORTH_A_CODEC } from "../../src/lib/stretches.ts";
 
 const CHUNK = 60_000;
 
@@ -53,6 +53,11 @@ test("a few random bytes and no bytes at all are not compressed", async () => {
     bytes: Buffer.alloc(0),
     messages: [],
   });
+});
+
+test("less than 4 KiB is not compressed, however well it would shrink", async () => {
+  assert.deepEqual((await travel(Buffer.alloc(WORTH_A_CODEC - 1))).encodings, ["incompressible"]);
+  assert.deepEqual((await travel(Buffer.alloc(WORTH_A_CODEC))).encodings, ["zstd-1"]);
 });
 
 test("whoever leaves early lets the source clean up", async () => {

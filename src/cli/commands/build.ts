@@ -1,12 +1,10 @@
 import { Command, Option } from "clipanion";
-import type { BuildRequest, Evaluation } from "../../client/request.ts";
-import { Failure } from "../../lib/failure.ts";
-import { showBuild } from "../build-output.ts";
 import { DrvThruCommand } from "../command.ts";
-import { checkTargetFlags, targetFrom } from "../target.ts";
+import type { BuildFlags } from "./build-words.ts";
+import { runBuild } from "./run-build.ts";
 
 /** `build`: as `nix build` does, on somebody else's machine. */
-export class BuildCommand extends DrvThruCommand {
+export class BuildCommand extends DrvThruCommand implements BuildFlags {
   static override paths = [["build"]];
   static usageLine = "[INSTALLABLE]... [options]";
   static override usage = Command.Usage({
@@ -86,67 +84,6 @@ export class BuildCommand extends DrvThruCommand {
   json = Option.Boolean("--json", false, { description: "print the outputs as JSON, as nix build does" });
 
   async execute(): Promise<number> {
-    const request = await this.request();
-    const { build } = await import("../../client/build.ts");
-    return await showBuild(build(request), this.context, {
-      quiet: this.quiet,
-      verbose: this.verbose,
-      nameDerivations: this.printBuildLogs,
-      nom: !this.noNom && !this.json,
-      builder: this.builder,
-      json: this.json,
-    });
+    return await runBuild(this, this.context);
   }
-
-  /** Everything wrong with the flags is said before any work. */
-  private async request(): Promise<BuildRequest> {
-    checkTargetFlags(this);
-    if (this.outLink !== undefined && this.noLink) throw usage("--out-link and --no-link exclude each other");
-    if (this.outLink === "") throw usage("--out-link names no path");
-    if (this.file !== undefined && this.expr !== undefined) throw usage("--file and --expr exclude each other");
-    if (this.quiet && this.verbose) throw usage("--quiet and --verbose exclude each other");
-    return {
-      ...this.evaluation(),
-      target: await targetFrom(this, this.context, { environment: true }),
-      clientKeyFile: this.keyFile,
-      keepGoing: this.keepGoing,
-      rebuild: this.rebuild,
-      outLink: this.noLink ? undefined : (this.outLink ?? "result"),
-      narFetches: this.fetches(),
-      signal: this.context.signal,
-    };
-  }
-
-  private evaluation(): Evaluation {
-    return {
-      installables: this.installables,
-      store: this.store,
-      file: this.file,
-      expr: this.expr,
-      impure: this.impure,
-      refresh: this.refresh,
-      overrideInputs: this.overrideInput,
-      nixOptions: this.option,
-      args: this.arg,
-      argstrs: this.argstr,
-      include: this.include,
-      acceptFlakeConfig: this.acceptFlakeConfig,
-      noUpdateLockFile: this.noUpdateLockFile,
-      noWriteLockFile: this.noWriteLockFile,
-      cwd: this.context.cwd,
-    };
-  }
-
-  private fetches(): number | undefined {
-    const text = this.narFetches ?? this.context.env["DRV_THRU_NAR_FETCHES"];
-    if (text === undefined) return undefined;
-    const count = /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
-    if (count > 0) return count;
-    const from = this.narFetches === undefined ? "DRV_THRU_NAR_FETCHES" : "--nar-fetches";
-    throw usage(`${from} ${JSON.stringify(text.slice(0, 40))} is not a number above 0`);
-  }
-}
-
-function usage(message: string): Failure {
-  return new Failure("usage", "this machine", message, { fix: "drv-thru build --help" });
 }

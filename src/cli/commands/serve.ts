@@ -48,6 +48,8 @@ export class ServeCommand extends DrvThruCommand {
   json = Option.Boolean("--json", false, { description: "print one JSON object once it serves" });
 
   async execute(): Promise<number> {
+    const { boundMemory } = await import("../memory.ts");
+    boundMemory();
     const config = await this.builderConfig();
     const { startBuilder } = await import("../../server/index.ts");
     const { signal, hurry } = this.context;

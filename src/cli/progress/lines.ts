@@ -82,7 +82,7 @@ export function describe(event: BuildEvent, options: LineOptions): Shown {
 }
 
 const ENCODINGS = {
-  incompressible: "as they are: they do not shrink",
+  incompressible: "as they are: to compress them would save nothing",
   "fast-link": "as they are: the link is faster than the compressor",
   "zstd-1": "compressed (zstd, level 1)",
   "zstd-3": "compressed (zstd, level 3)",

@@ -1,9 +1,9 @@
 import type { Store } from "../../nix/store.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Destination } from "../connection/destination.ts";
 import type { Identity } from "../connection/identity.ts";
 import type { BuildRequest } from "../request.ts";
-import type { TrustSettings } from "../trust.ts";
+import type { readTrustSettings as ReadTrustSettings, TrustSettings } from "../trust.ts";
+import type { Sought } from "./destination.ts";
 import type { JobAhead, Surroundings } from "./job.ts";
 
 /** What a connection ahead is made with. */
@@ -11,7 +11,7 @@ export interface AheadParts {
   readonly request: BuildRequest;
   readonly around: Surroundings;
   readonly signal: AbortSignal;
-  readonly destination: Destination;
+  readonly destination: Sought;
   /** Whether the daemon trusts this user, once it has said so: then nobody asks for Nix's settings. */
   readonly trust: () => Store["trust"] | undefined;
 }
@@ -36,28 +36,41 @@ export class ConnectionAhead implements JobAhead {
     const { around, destination, signal } = this.#parts;
     const either = AbortSignal.any([signal, this.#scope.signal]);
     await around.notQuick(either);
-    const trust = this.#parts.trust();
-    // Another process of Nix, which takes as long as a small evaluation. Whoever needs the answer hears what is wrong with it.
-    if (trust !== undefined && trust !== "trusted") this.settings().catch(() => undefined);
-    const { openConnection } = await import("../connection/connection.ts");
-    const identity = await this.identity();
+    await this.askSettings();
+    const [{ openConnection }, identity, peer] = await Promise.all([
+      import("./with-builder.ts"),
+      this.identity(),
+      destination(),
+    ]);
     either.throwIfAborted();
-    this.#connection = openConnection(around.dial, destination, identity, { signal: either });
+    this.#connection = openConnection(around.dial, peer, identity, { signal: either });
     await this.#connection;
   }
 
+  /** Has Nix begin to say its settings, where they will decide: another process of it, which works while the rest of the program is loaded. */
+  async askSettings(): Promise<void> {
+    const trust = this.#parts.trust();
+    if (trust === undefined || trust === "trusted") return;
+    const { readTrustSettings } = await import("../trust.ts");
+    // Whoever needs the answer hears what is wrong with it.
+    this.#read(readTrustSettings).catch(() => undefined);
+  }
+
   /** The settings of Nix that decide about imports. */
-  settings(): Promise<TrustSettings> {
+  async settings(): Promise<TrustSettings> {
+    return await this.#read((await import("../trust.ts")).readTrustSettings);
+  }
+
+  #read(readTrustSettings: typeof ReadTrustSettings): Promise<TrustSettings> {
     const { around, signal } = this.#parts;
-    const either = AbortSignal.any([signal, this.#dropped.signal]);
-    this.#settings ??= import("../trust.ts").then(({ readTrustSettings }) => readTrustSettings(around.runNix, either));
+    this.#settings ??= readTrustSettings(around.runNix, AbortSignal.any([signal, this.#dropped.signal]));
     return this.#settings;
   }
 
   /** Who connects. */
   identity(): Promise<Identity> {
     const { request, around } = this.#parts;
-    this.#identity ??= import("../connection/identity.ts").then(({ loadIdentity }) =>
+    this.#identity ??= import("./with-builder.ts").then(({ loadIdentity }) =>
       loadIdentity(request.clientKeyFile, around.env),
     );
     return this.#identity;

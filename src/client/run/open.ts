@@ -13,7 +13,7 @@ import { type BuildId, idFromBytes, idToBytes } from "../../lib/ids.ts";
 import type { Services } from "../connection/services.ts";
 import { isLost, toFailure } from "../errors.ts";
 import { describeInstallables } from "../plan/arguments.ts";
-import type { PlanTarget } from "../plan/plan.ts";
+import type { PlanTarget } from "../plan/goal.ts";
 import type { BuildRequest } from "../request.ts";
 import { malformed } from "../wire.ts";
 import type { Job } from "./job.ts";

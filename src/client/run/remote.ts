@@ -1,18 +1,19 @@
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../../nix/store.ts";
-import type { Destination } from "../connection/destination.ts";
 import { loadIdentity } from "../connection/identity.ts";
 import { canGoOn, toFailure } from "../errors.ts";
 import type { BuildEvent } from "../events.ts";
 import { findHelper } from "../import/helper.ts";
 import { stateFolder } from "../paths.ts";
 import { describeInstallables } from "../plan/arguments.ts";
-import { type Goal, makePlan } from "../plan/plan.ts";
+import type { Goal } from "../plan/goal.ts";
+import { makePlan } from "../plan/plan.ts";
 import type { BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
 import { decideImport, readTrustSettings } from "../trust.ts";
 import { createActivities } from "./activities.ts";
 import type { ConnectionAhead } from "./ahead.ts";
+import type { Sought } from "./destination.ts";
 import { notNeeded } from "./downloads.ts";
 import { failedDerivations, failureOfEnd } from "./end.ts";
 import type { Job, Surroundings } from "./job.ts";
@@ -27,7 +28,7 @@ export interface Life {
   readonly around: Surroundings;
   readonly emit: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
-  readonly destination: Destination | undefined;
+  readonly destination: Sought | undefined;
   /** The connection that is made meanwhile, where there is a destination. */
   readonly ahead: ConnectionAhead | undefined;
   readonly ledger: Ledger;
@@ -61,8 +62,9 @@ export async function buildRemotely(store: Store, goal: Goal, life: Life): Promi
 }
 
 async function makeJob(store: Store, goal: Goal, life: Life): Promise<Job> {
-  const { request, around, emit, signal, destination, ahead, ledger } = life;
-  if (destination === undefined) throw noTarget(goal);
+  const { request, around, emit, signal, ahead, ledger } = life;
+  if (life.destination === undefined) throw noTarget(goal);
+  const destination = await life.destination();
   const identity = await (ahead?.identity() ?? loadIdentity(request.clientKeyFile, around.env));
   if (identity.file === undefined) {
     emit({ kind: "warning", text: "your client key could not be written, so it lives only as long as this command" });

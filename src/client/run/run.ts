@@ -1,13 +1,13 @@
 import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../../nix/store.ts";
 import { cancelled } from "../cancelled.ts";
-import { findDestination } from "../connection/destination.ts";
 import type { BuildEvent } from "../events.ts";
 import { describeInstallables } from "../plan/arguments.ts";
-import { findGoal } from "../plan/plan.ts";
+import { findGoal } from "../plan/goal.ts";
 import { BuildFailure, type BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
 import { ConnectionAhead } from "./ahead.ts";
+import { seekDestination } from "./destination.ts";
 import type { Surroundings } from "./job.ts";
 import { createLedger } from "./ledger.ts";
 import { checkLink, makeLink, type ResultLink, resultLinks } from "./link.ts";
@@ -22,7 +22,7 @@ export async function runBuild(
   const signal = request.signal ?? new AbortController().signal;
   if (signal.aborted) throw cancelled(signal.reason);
   checkFetches(request.narFetches);
-  const destination = request.target && (await findDestination(request.target, around.env));
+  const destination = request.target && (await seekDestination(request.target, around.env));
   const ledger = createLedger();
   let store: Store | undefined;
   const trust = () => store?.trust;
@@ -51,7 +51,7 @@ function checkFetches(count: number | undefined): void {
 }
 
 async function liveIn(store: Store, life: Life): Promise<BuildReport> {
-  const { request, around, emit, signal, ledger } = life;
+  const { request, around, emit, signal, ahead, ledger } = life;
   const onWarning = (text: string) => emit({ kind: "warning", text });
   const goal = await ledger.time("evaluate", () => findGoal(store, request, { run: around.runNix, onWarning, signal }));
   const cwd = request.cwd ?? process.cwd();
@@ -60,9 +60,10 @@ async function liveIn(store: Store, life: Life): Promise<BuildReport> {
   const upToDate = goal.targets.length === 0;
   const milliseconds = ledger.report({ ...NOTHING, installable: "", derivations: [] }).evaluateMilliseconds;
   emit({ kind: "evaluated", derivations: goal.requested, upToDate, milliseconds });
+  if (!upToDate) await ahead?.askSettings();
   const report = upToDate
     ? ledger.report({ ...NOTHING, installable: describeInstallables(request), derivations: goal.requested })
-    : await (await import("./remote.ts")).buildRemotely(store, goal, life);
+    : await (await import("./with-builder.ts")).buildRemotely(store, goal, life);
   await root(store, links, emit);
   emit({ kind: "summary", report });
   return report;

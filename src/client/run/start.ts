@@ -22,7 +22,7 @@ export function startHere(request: BuildRequest, runNix: RunNix): BuildRun {
     openDaemon({ ...chooseStore(request.store, request.cwd ?? process.cwd())?.daemon, signal });
   const wait: Surroundings["wait"] = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal });
   const notQuick: Surroundings["notQuick"] = signal => setTimeout(QUICK, undefined, { signal });
-  const dial: Surroundings["dial"] = async (...peer) => (await import("../iroh.ts")).dialIroh(...peer);
+  const dial: Surroundings["dial"] = async (...peer) => (await import("./with-builder.ts")).dialIroh(...peer);
   return startBuild(request, {
     openStore,
     dial,
