@@ -2,7 +2,7 @@ import { Failure } from "../../lib/failure.ts";
 import type { Store } from "../../nix/store.ts";
 import { cancelled } from "../cancelled.ts";
 import type { BuildEvent } from "../events.ts";
-import { describeInstallables } from "../plan/arguments.ts";
+import { describeInstallables, parseInstallables } from "../plan/arguments.ts";
 import { findGoal } from "../plan/goal.ts";
 import { BuildFailure, type BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
@@ -22,6 +22,8 @@ export async function runBuild(
   const signal = request.signal ?? new AbortController().signal;
   if (signal.aborted) throw cancelled(signal.reason);
   checkFetches(request.narFetches);
+  // What is no installable is said also where no Nix answers.
+  parseInstallables(request);
   const destination = request.target && (await seekDestination(request.target, around.env));
   const ledger = createLedger();
   let store: Store | undefined;
