@@ -1,9 +1,5 @@
+import { END_STREAM, ENVELOPE } from "./envelope.ts";
 import { type Split, type Splitter, total } from "./large-fields.ts";
-
-/** What is before a message in Connect's envelope: a byte of flags, four of length. */
-const ENVELOPE = 5;
-/** The flag of an envelope that is no message: the end of Connect's stream. */
-const END_STREAM = 2;
 
 /**
  * Connect copies what it sends three times, into memory that is new each time. Here large fields of a call's messages stay beside them and are put behind them when

@@ -1,9 +1,9 @@
 import { type ContextKey, createContextKey, type Interceptor } from "@connectrpc/connect";
-import { Beside } from "./beside.ts";
+import type { Beside } from "./beside.ts";
 import { splitterOf } from "./large-fields.ts";
 
-/** Where a call's large fields wait for what Connect makes of the rest. */
-export const besideKey: ContextKey<Beside> = createContextKey(new Beside(), {
+/** Where a call's large fields wait for what Connect makes of the rest; `undefined` where nobody puts the two together again. */
+export const besideKey: ContextKey<Beside | undefined> = createContextKey<Beside | undefined>(undefined, {
   description: "large fields beside this call's messages",
 });
 
@@ -18,7 +18,8 @@ export const bulkAnswers: Interceptor = next => async request => {
   const response = await next(request);
   const { header, contextValues, method } = request;
   const plain = header.get("content-type") === PROTOBUF && !header.has("connect-accept-encoding");
-  const splitter = response.stream && plain ? splitterOf(method.output) : undefined;
-  if (!response.stream || splitter === undefined) return response;
-  return { ...response, message: contextValues.get(besideKey).split(response.message, splitter) };
+  const beside = plain ? contextValues.get(besideKey) : undefined;
+  const splitter = splitterOf(method.output);
+  if (!response.stream || beside === undefined || splitter === undefined) return response;
+  return { ...response, message: beside.split(response.message, splitter) };
 };

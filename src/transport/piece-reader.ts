@@ -1,12 +1,10 @@
 import { create, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
+import { END_STREAM, ENVELOPE } from "./envelope.ts";
 import { concat } from "./frames.ts";
 import { LARGE, total } from "./large-fields.ts";
 import { messageLimits } from "./limits.ts";
 
-/** What is before a message in Connect's envelope: a byte of flags, four of length. */
-const ENVELOPE = 5;
-const END_STREAM = 2;
 /** Most bytes of the heads of an element and of the field in it: four varints. */
 const HEADS = 20;
 /** Smaller pieces are joined with what follows. */
@@ -53,7 +51,6 @@ export class PieceReader {
   /** The tags of the list, and of the bytes in its elements. */
   readonly #outer: number;
   readonly #inner: number;
-
   readonly #most: number;
 
   /** Throws where the field is no such list. `most`: bytes of a message; Connect refuses larger ones. */

@@ -3,6 +3,8 @@ import { encodeFrameHeader, FrameType, frameHeaderBytes } from "./frames.ts";
 
 /** What one write of small things takes; one frame of another type than DATA is not longer with its header. */
 const roomBytes = 64 * 1024 + frameHeaderBytes;
+/** Room for the first writes: most calls are small, and a write of theirs is one of few. */
+const firstRoomBytes = 4 * 1024;
 /** Chunks from this size on are written as they are, not copied. */
 const largeBytes = 32 * 1024;
 /** Most bytes of one DATA frame that we send, and of one write: larger ones make calls beside a bulk transfer wait. */
@@ -65,9 +67,9 @@ class Batch {
     this.bytes = needed;
   }
 
-  /** Most calls are small, and a write of theirs is one of few. */
   #grow(needed: number): void {
-    const room = new Uint8Array(needed < SMALL ? SMALL : roomBytes + frameHeaderBytes);
+    // A header of a large frame comes behind what fills the room.
+    const room = new Uint8Array(needed <= firstRoomBytes ? firstRoomBytes : roomBytes + frameHeaderBytes);
     room.set(this.#room.subarray(0, this.bytes));
     this.#room = room;
   }
@@ -79,8 +81,6 @@ class Batch {
     await this.#half.write(this.#room.subarray(0, bytes));
   }
 }
-
-const SMALL = 4 * 1024;
 
 function settlesNow(promise: Promise<unknown>): Promise<boolean> {
   return new Promise(resolve => {

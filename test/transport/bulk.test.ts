@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { type TestContext, test } from "node:test";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
 import type { Duplex, Session } from "../../src/lib/stream.ts";
 import { bulkTransport } from "../../src/transport/bulk.ts";
 import { bulkAnswers } from "../../src/transport/bulk-answers.ts";
 import { connectTransport } from "../../src/transport/client.ts";
 import { zstdCompression } from "../../src/transport/compression.ts";
 import { FrameDecoder, FrameType } from "../../src/transport/frames.ts";
+import { routerOptions } from "../../src/transport/limits.ts";
 import { serveSession } from "../../src/transport/server.ts";
 import { memoryPair } from "../fakes/memory-session.ts";
 import { Trial } from "./gen/drvthru/transport/test/v1/test_pb.js";
@@ -89,6 +90,21 @@ test("large fields of answers go past Connect as well, and come as they were: in
       sent.map(({ data }) => Buffer.from(data)),
     );
   }
+});
+
+test("where nobody puts large fields back, they stay where they are", async () => {
+  const routes = (router: ConnectRouter) =>
+    router.service(Trial, {
+      async *chat(requests) {
+        yield* requests;
+      },
+    });
+  const transport = createRouterTransport(routes, { router: { ...routerOptions, interceptors: [bulkAnswers] } });
+  const back = await Array.fromAsync(createClient(Trial, transport).chat(chunks(LARGE, 5)));
+  assert.deepEqual(
+    back.map(({ data }) => data.length),
+    [LARGE, 5],
+  );
 });
 
 test("an answer that is too large is refused in Connect's words", async t => {
