@@ -42,10 +42,8 @@ export interface Store {
   ): Promise<TargetOutcome[]>;
   /** What a build of these would do. */
   queryMissing(targets: readonly DerivedPath[]): Promise<MissingPaths>;
-  /** Where the outputs of a valid derivation are or will be; `undefined` where that is not known. */
-  outputPaths(drv: StorePath): Promise<Map<string, StorePath | undefined>>;
-  /** The same of many, in the order asked, without a round trip for each. */
-  outputPathsOfAll(drvs: readonly StorePath[]): Promise<Map<string, StorePath | undefined>[]>;
+  /** Where the outputs of valid derivations are or will be, in the order asked, without a round trip for each; `undefined` where that is not known. */
+  outputPaths(drvs: readonly StorePath[]): Promise<Map<string, StorePath | undefined>[]>;
   /** Ends the conversation at once. Whatever is under way is cancelled, its processes are killed. May be repeated. */
   close(): void;
 }

@@ -22,7 +22,7 @@ function nixOf(version: string, calls: (readonly string[])[] = []): RunNix {
   };
 }
 
-const outputPaths = async () => new Map(Object.entries(app.outputs));
+const outputPaths = async () => [new Map(Object.entries(app.outputs))];
 const onWarning = () => undefined;
 
 test("every flag that concerns the evaluation reaches Nix, in one process", async () => {

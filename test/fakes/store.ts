@@ -145,15 +145,12 @@ export class FakeStore implements Store {
     });
   }
 
-  outputPaths(drv: StorePath): Promise<Map<string, StorePath | undefined>> {
+  outputPaths(drvs: readonly StorePath[]): Promise<Map<string, StorePath | undefined>[]> {
     return this.#alone("outputPaths", async () => {
-      if (!this.#nix.valid.has(drv)) throw refused(`the path ${drv} is not valid`);
-      return this.#nix.outputsOf(drv);
+      const unknown = drvs.find(drv => !this.#nix.valid.has(drv));
+      if (unknown !== undefined) throw refused(`the path ${unknown} is not valid`);
+      return drvs.map(drv => this.#nix.outputsOf(drv));
     });
-  }
-
-  async outputPathsOfAll(drvs: readonly StorePath[]): Promise<Map<string, StorePath | undefined>[]> {
-    return await Promise.all(drvs.map(drv => this.outputPaths(drv)));
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import { Failure } from "../../lib/failure.ts";
 import { cleanText } from "../../lib/terminal.ts";
+import type { Store } from "../../nix/store.ts";
 import { isDerivationPath, parseStorePath, type StorePath } from "../../nix/store-path.ts";
 import type { Evaluation } from "../request.ts";
 import { describeInstallables, evaluationArguments, type Installable, parseInstallables } from "./arguments.ts";
@@ -10,13 +11,10 @@ export type Evaluated =
   | { readonly kind: "derivation"; readonly drv: StorePath; readonly outputs: ReadonlyMap<string, StorePath> }
   | { readonly kind: "path"; readonly path: StorePath };
 
-/** Where the outputs of a derivation will be: `Store.outputPaths`. */
-export type OutputPaths = (drv: StorePath) => Promise<Map<string, StorePath | undefined>>;
-
 /** How to evaluate. */
 export interface EvaluateOptions {
   readonly run: RunNix;
-  readonly outputPaths: OutputPaths;
+  readonly outputPaths: Store["outputPaths"];
   readonly onWarning: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -118,7 +116,7 @@ function pair(items: readonly Evaluated[], installables: readonly Installable[])
 
 async function select(item: Evaluated, asked: Installable, options: EvaluateOptions): Promise<Evaluated> {
   if (item.kind === "path" || asked.outputs === undefined) return item;
-  const all = await options.outputPaths(item.drv);
+  const [all = new Map<string, StorePath | undefined>()] = await options.outputPaths([item.drv]);
   const names = asked.outputs.includes("*") ? [...all.keys()] : asked.outputs;
   const chosen = names.map(name => {
     if (!all.has(name)) {

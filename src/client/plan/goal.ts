@@ -25,7 +25,7 @@ export async function findGoal(
   request: Evaluation & { readonly rebuild?: boolean | undefined },
   options: Omit<EvaluateOptions, "outputPaths">,
 ): Promise<Goal> {
-  const items = await evaluate(request, { ...options, outputPaths: drv => store.outputPaths(drv) });
+  const items = await evaluate(request, { ...options, outputPaths: drvs => store.outputPaths(drvs) });
   const wanted = items.flatMap(item => (item.kind === "path" ? [item.path] : [item.drv, ...item.outputs.values()]));
   await store.addTempRoots([...new Set(wanted)]);
   const valid = await store.validPaths([...new Set(wanted)]);

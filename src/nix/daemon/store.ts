@@ -21,8 +21,7 @@ export function daemonStore(connection: Connection): Store {
     add: (items, options = {}) => addPaths(connection, items, options),
     build: async (targets, options, onEvent) => build(connection, targets, options, onEvent),
     queryMissing: async targets => queryMissing(connection, targets),
-    outputPaths: async drv => (await outputPaths(connection, [drv]))[0] ?? new Map(),
-    outputPathsOfAll: async drvs => outputPaths(connection, drvs),
+    outputPaths: async drvs => outputPaths(connection, drvs),
     close: () => connection.wire.destroy(),
   };
 }

@@ -136,9 +136,10 @@ class Run {
     const { queries } = this.#parts;
     await queries.use(this.#build.ended, async store => {
       // What failed was begun last.
-      for (const drv of [...this.#builtDrvs].slice(-MOST_ASKED).reverse()) {
-        if (this.#failures.outputs.size === 0) return;
-        for (const path of (await store.outputPaths(drv)).values()) if (path) this.#failures.made(path, drv);
+      const drvs = [...this.#builtDrvs].slice(-MOST_ASKED).reverse();
+      const outputs = await store.outputPaths(drvs);
+      for (const [index, drv] of drvs.entries()) {
+        for (const path of outputs[index]?.values() ?? []) if (path) this.#failures.made(path, drv);
       }
     });
   }

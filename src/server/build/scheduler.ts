@@ -85,9 +85,9 @@ export class Scheduler {
       });
     }
     await this.#parts.roots.keep(build.id, drvs, store);
-    for (const { drv, outputs } of targets) {
-      const real = await store.outputPaths(drv);
-      for (const [name, path] of outputs) if (real.get(name) !== path) throw notItsOutput(drv, name, path);
+    const real = await store.outputPaths(drvs);
+    for (const [index, { drv, outputs }] of targets.entries()) {
+      for (const [name, path] of outputs) if (real[index]?.get(name) !== path) throw notItsOutput(drv, name, path);
     }
     const wanted = targets.flatMap(target => [...target.outputs.values()]);
     await store.addTempRoots(wanted);

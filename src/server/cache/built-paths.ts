@@ -35,7 +35,7 @@ export class BuiltPaths {
 
   /** Notes what these derivations, which were built just now, have made. Says which of them have all their outputs, and need not be noted again. */
   async note(drvs: readonly StorePath[], store: Store): Promise<StorePath[]> {
-    const made = (await store.outputPathsOfAll(drvs)).map(outputs => [...outputs.values()]);
+    const made = (await store.outputPaths(drvs)).map(outputs => [...outputs.values()]);
     const outputs = made.flat().filter(path => path !== undefined);
     const valid = new Set<StorePath>();
     let lines = "";

@@ -173,7 +173,7 @@ suite("build results", () => {
 
 test("outputs of a derivation may have no path yet", async () => {
   const { store } = scriptedStore(34, reply(2, "dev", "", "out", a.info.path));
-  const outputs = await store.outputPaths(derivation({ name: "ca" }).info.path);
+  const [outputs] = await store.outputPaths([derivation({ name: "ca" }).info.path]);
   assert.deepEqual(
     outputs,
     new Map([
