@@ -70,11 +70,14 @@ export function parsePublicKey(text: string): PublicKey {
   return publicFrom(parts.name, parts.bytes);
 }
 
-/** What may be repeated of a text that is no public key, for it may be a secret one: its name. */
+/** What may be repeated of a text that is no public key, for it may be a secret one: its name, or enough of it to find it again. */
 function beginning(text: string): string {
   const colon = text.indexOf(":");
-  return quoted(colon < 0 ? text.slice(0, 20) : `${text.slice(0, colon)}:...`);
+  return quoted(colon < 0 && text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text.replace(/:.*$/s, ":..."));
 }
+
+/** Characters of a text without a name that are repeated. */
+const SHOWN = 8;
 
 /** A secret key as a key file holds it. */
 export function formatSecretKey(key: SecretKey): string {

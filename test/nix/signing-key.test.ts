@@ -91,7 +91,7 @@ test("a secret key in the place of a public one is refused by its name alone", (
   for (const text of [secret, secret.slice(0, -1), `${secret}x`, bytes]) {
     assert.throws(
       () => parsePublicKey(text),
-      error => error instanceof FormatError && !error.message.includes(bytes.slice(20, 43)),
+      error => error instanceof FormatError && !error.message.includes(bytes.slice(0, 9)),
     );
   }
   assert.throws(() => parsePublicKey(secret), /^FormatError: "builder-1:\.\.\." is not a Nix public signing key/);
