@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { statSync, truncateSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import type { HostProcess } from "../hosts/host.ts";
 import { setLink } from "../hosts/link.ts";
 import { type Stage, useStage } from "./stage.ts";
 
@@ -23,14 +26,14 @@ test("a client that stops in the middle of an upload does not keep another from 
   skip,
 }, async () => {
   const stage = current();
-  const file = stage.client.outside(`/home/${stage.client.user}/large`);
-  writeFileSync(file, "");
-  truncateSync(file, 200 << 20);
+  writeFileSync(stage.client.outside(`/home/${stage.client.user}/large`), randomBytes(64 << 20));
   const expression = (name: string) => `step "${name}" "wc -c < $large > $out" { large = ./large; }`;
   const stalled = stage.start(await stage.ticket(), expression("stalled"));
   await stalled.until(/uploading inputs/, "stderr");
   await stalled.signal("SIGSTOP");
   try {
+    const { bytes, totalBytes } = await onceBegun(stage, stalled);
+    assert.ok(bytes < totalBytes, `all ${bytes} bytes have come: nothing stalls`);
     const { status, stderr } = await stage.build(await stage.ticket(), expression("not-stalled"));
     assert.equal(status, 0, stderr);
   } finally {
@@ -58,6 +61,19 @@ test("a download that is cut at about half of a large path fetches about the oth
   const verified = await stage.client.run(["nix", "store", "verify", "--sigs-needed", "1", stdout.trim()]);
   assert.equal(verified.status, 0, verified.stderr);
 });
+
+/** The upload of a client that was stopped, which may go on for moments until the builder has something of it. */
+async function onceBegun(stage: Stage, client: HostProcess): Promise<{ bytes: number; totalBytes: number }> {
+  for (;;) {
+    const { stdout, stderr } = await stage.admin("status", "--json");
+    assert.equal(stderr, "");
+    const [upload] = JSON.parse(stdout).uploads;
+    if (upload?.bytes > 0) return upload;
+    await client.signal("SIGCONT");
+    await setTimeout(50);
+    await client.signal("SIGSTOP");
+  }
+}
 
 /** Bytes that have come over the client's link. */
 async function received({ client }: Stage): Promise<number> {

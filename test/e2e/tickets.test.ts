@@ -58,8 +58,11 @@ test("a client whose Nix trusts another key is told before anything is sent, and
   await stage.client.configure({ "trusted-public-keys": "another-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" });
   try {
     const ticket = await stage.ticket();
+    const log = stage.serve.written("stderr");
+    assert.match(log, /"inputs named"/, "what the builder says of others");
     const { status, stderr } = await stage.build(ticket, 'step "untrusted" "echo > $out" { }');
     assert.equal(status, 4, stderr);
+    assert.doesNotMatch(stage.serve.written("stderr").slice(log.length), /"inputs named"/);
     assert.match(stderr, /trusted-public-keys/, "it says what to configure");
     assert.equal((await stage.record(ticket)).status, "active");
   } finally {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { BuildState } from "../../gen/drvthru/v1/build_pb.js";
-import { Codec } from "../../gen/drvthru/v1/common_pb.js";
 import type { BuilderStatus } from "../../gen/drvthru/v1/status_pb.js";
 import { type ClientId, idToBytes } from "../../src/lib/ids.ts";
 import type { StorePath } from "../../src/nix/store-path.ts";
@@ -153,11 +152,11 @@ test("a download under way is told to its owner and the administrator alone", as
   const drv = derivation({ name: "fetched" });
   const buildId = await begin(guest, [drv]);
   await resultOf(guest, buildId);
-  const requests = new Channel<{ buildId: Uint8Array; codec: Codec; items: { path: string }[] }>(2);
+  const requests = new Channel<{ buildId: Uint8Array; items: { path: string }[] }>(2);
   const fetching = (async () => {
     for await (const _ of guest.cache.fetch(requests));
   })();
-  await requests.send({ buildId, codec: Codec.NONE, items: [{ path: drv.outputs["out"] ?? "" }] });
+  await requests.send({ buildId, items: [{ path: drv.outputs["out"] ?? "" }] });
   const { downloads } = await statusWhere(guest, status => (status.downloads[0]?.bytes ?? 0n) > 0n);
   assert.deepEqual([downloads.length, downloads[0]?.installable], [1, "test"]);
   assert.equal((await builder.connect({ kind: "administrator" }).status.get({})).status?.downloads.length, 1);
