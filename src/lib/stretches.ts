@@ -38,7 +38,7 @@ export async function* stretches(source: Bytes): AsyncGenerator<Stretch> {
   }
 }
 
-/** What has fewer bytes is sent in no more time than a compressor takes to be made, at both ends. */
+/** What has fewer bytes is sent in no more time than a compressor takes to be made, at both ends, and would take no less of the disk. */
 export const WORTH_A_CODEC = 4096;
 
 /** Whether bytes shrink by a tenth at least, and are enough for that to matter. */

@@ -90,20 +90,20 @@ export class ServeCommand extends DrvThruCommand {
       const dataFolder = findDataFolder(dataDir && resolve(this.context.cwd, dataDir), this.context.env);
       return configFromFlags({ dataFolder, trustedClients: trustedClient, relay, bind, advertise });
     }
-    const fields = {
-      data_dir: dataDir,
-      trusted_clients: trustedClient[0],
-      relay,
-      bind: bind[0],
-      advertise: advertise[0],
-    };
-    const [beside] = Object.entries(fields).flatMap(([field, value]) => (value === undefined ? [] : [field]));
+    const given = [
+      ["--data-dir", "data_dir", dataDir],
+      ["--trusted-client", "trusted_clients", trustedClient[0]],
+      ["--relay", "relay", relay],
+      ["--bind", "bind", bind[0]],
+      ["--advertise", "advertise", advertise[0]],
+    ] as const;
+    const beside = given.find(([, , value]) => value !== undefined);
     if (this.config === "")
       throw new Failure("usage", "this machine", "--config names no file", { fix: "--config FILE" });
     if (beside === undefined) return readConfig(resolve(this.context.cwd, this.config));
-    const flag = `--${beside.replaceAll("_", "-").replace(/-clients$/, "-client")}`;
+    const [flag, field] = beside;
     throw new Failure("usage", "this machine", `--config and ${flag} exclude each other`, {
-      fix: `write ${beside} into ${this.config}`,
+      fix: `write ${field} into ${this.config}`,
     });
   }
 }

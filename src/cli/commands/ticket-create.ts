@@ -40,6 +40,7 @@ export class TicketCreateCommand extends LocalCommand {
   async execute(): Promise<number> {
     const options = this.options();
     const { checkTicketOptions } = await import("../../client/index.ts");
+    // Before a builder is looked for: what no builder would make is wrong usage also where none runs.
     checkTicketOptions(options);
     const { text, ticket } = await this.withBuilder(client => client.tickets.create(options));
     if (this.json) {

@@ -3,8 +3,8 @@ import type { Connection } from "../connection/connection.ts";
 import type { Identity } from "../connection/identity.ts";
 import type { BuildRequest } from "../request.ts";
 import type { readTrustSettings as ReadTrustSettings, TrustSettings } from "../trust.ts";
-import type { Sought } from "./destination.ts";
 import type { JobAhead, Surroundings } from "./job.ts";
+import type { Sought } from "./seek-destination.ts";
 
 /** What a connection ahead is made with. */
 export interface AheadParts {

@@ -13,7 +13,6 @@ import type { BuildRequest } from "../request.ts";
 import { decideImport, readTrustSettings } from "../trust.ts";
 import { createActivities } from "./activities.ts";
 import type { ConnectionAhead } from "./ahead.ts";
-import type { Sought } from "./destination.ts";
 import { notNeeded } from "./downloads.ts";
 import { failedDerivations, failureOfEnd } from "./end.ts";
 import type { Job, Surroundings } from "./job.ts";
@@ -21,6 +20,7 @@ import type { Ledger, ReportedEnd } from "./ledger.ts";
 import { openNotes } from "./notes.ts";
 import { openRequest, requestDigestInput } from "./open.ts";
 import { seeThrough } from "./reach.ts";
+import type { Sought } from "./seek-destination.ts";
 
 /** What a build stands on from its beginning. */
 export interface Life {

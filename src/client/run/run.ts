@@ -7,11 +7,11 @@ import { findGoal } from "../plan/goal.ts";
 import { BuildFailure, type BuildReport } from "../report.ts";
 import type { BuildRequest } from "../request.ts";
 import { ConnectionAhead } from "./ahead.ts";
-import { seekDestination } from "./destination.ts";
 import type { Surroundings } from "./job.ts";
 import { createLedger } from "./ledger.ts";
 import { checkLink, makeLink, type ResultLink, resultLinks } from "./link.ts";
 import type { Life } from "./remote.ts";
+import { seekDestination } from "./seek-destination.ts";
 
 /** The whole life of a build. Throws a `Failure`; a build that ran and failed is a `BuildFailure`. */
 export async function runBuild(

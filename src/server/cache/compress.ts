@@ -1,14 +1,12 @@
 import { promisify } from "node:util";
 import { constants, createZstdCompress, zstdCompress } from "node:zlib";
 import { type Bytes, packed, through } from "../../lib/bytes.ts";
-import { stretches } from "../../lib/stretches.ts";
+import { stretches, WORTH_A_CODEC } from "../../lib/stretches.ts";
 import { rawFrame, rawFramePieces } from "../../lib/zstd-frames.ts";
 import { PIECE, pieces } from "./pieces.ts";
 
 /** NARs up to this size are compressed whole: a compressor for each would cost more than it saves. */
 export const WHOLE = 256 * 1024;
-/** NARs below this size are not compressed: that saves less than a block of the disk, and costs more than all else that is done with them. */
-export const TINY = 4 * 1024;
 /** Bytes that a compressor gets at once: each time costs a way to another thread and back, and with less that is a fifth of all its CPU time. */
 const FEED = 256 * 1024;
 /** The fastest: a fill is what the first client waits for. */
@@ -20,7 +18,7 @@ export async function compressedWhole(nar: Bytes): Promise<Uint8Array> {
   const chunks = await Array.fromAsync(nar);
   const [first] = chunks;
   const bytes = chunks.length === 1 && first ? first : Buffer.concat(chunks);
-  if (bytes.length < TINY) return rawFrame(bytes);
+  if (bytes.length < WORTH_A_CODEC) return rawFrame(bytes);
   const frame = await compressAtOnce(bytes, { params: PARAMS });
   return frame.length < bytes.length * 0.9 ? frame : rawFrame(bytes);
 }

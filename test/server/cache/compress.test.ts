@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { unframed } from "../../../src/client/transfer/unframe.ts";
-import { STRETCH } from "../../../src/lib/stretches.ts";
+import { STRETCH, WORTH_A_CODEC } from "../../../src/lib/stretches.ts";
 import { FrameReader } from "../../../src/lib/zstd-frames.ts";
-import { compressed, compressedWhole, TINY } from "../../../src/server/cache/compress.ts";
+import { compressed, compressedWhole } from "../../../src/server/cache/compress.ts";
 import { PIECE } from "../../../src/server/cache/pieces.ts";
 
 async function* chunks(bytes: Uint8Array) {
@@ -45,8 +45,8 @@ test("a small NAR is compressed where it shrinks by a tenth, and a tiny one neve
     assert.deepEqual(zstdDecompressSync(file), Buffer.from(nar));
     return runs(file)[0]?.raw;
   };
-  assert.equal(await raw(Buffer.alloc(TINY - 1)), true);
-  assert.equal(await raw(Buffer.alloc(TINY)), false);
+  assert.equal(await raw(Buffer.alloc(WORTH_A_CODEC - 1)), true);
+  assert.equal(await raw(Buffer.alloc(WORTH_A_CODEC)), false);
   assert.equal(await raw(Buffer.alloc(200_000)), false);
   assert.equal(await raw(randomBytes(200_000)), true);
 });
