@@ -73,11 +73,11 @@ export function parsePublicKey(text: string): PublicKey {
 /** What may be repeated of a text that is no public key, for it may be a secret one: its name, or enough of it to find it again. */
 function beginning(text: string): string {
   const colon = text.indexOf(":");
-  return quoted(colon < 0 && text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text.replace(/:.*$/s, ":..."));
+  return quoted(colon < 0 && text.length > NAME_ALONE ? `${text.slice(0, 8)}...` : text.replace(/:.*$/s, ":..."));
 }
 
-/** Characters of a text without a name that are repeated. */
-const SHOWN = 8;
+/** Characters up to which a text without a colon is taken for a name that lacks its key, and repeated whole. */
+const NAME_ALONE = 16;
 
 /** A secret key as a key file holds it. */
 export function formatSecretKey(key: SecretKey): string {

@@ -94,6 +94,8 @@ test("a secret key in the place of a public one is refused by its name alone", (
       error => error instanceof FormatError && !error.message.includes(bytes.slice(0, 9)),
     );
   }
+  assert.throws(() => parsePublicKey("sixteen-letters-"), /"sixteen-letters-" is not/);
+  assert.throws(() => parsePublicKey("seventeen-letters"), /"seventee\.\.\." is not/);
   assert.throws(() => parsePublicKey(secret), /^FormatError: "builder-1:\.\.\." is not a Nix public signing key/);
 });
 
